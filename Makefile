@@ -1,0 +1,51 @@
+# Every command a person runs. CI calls these targets and nothing else.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INPUTS := settings.ini setup.py pyproject.toml constraints.txt
+
+.PHONY: help course test test-gpu lab export readme bench lint clean
+help:  ## Show what there is to run
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+# An environment has two stages: what a reader needs, and what a maintainer needs on top.
+$(VENV)/reader.stamp: $(INPUTS)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[lab]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/reader.stamp
+	$(PIP) --editable '.[lab,dev]'
+	@touch $@
+
+course: $(VENV)/reader.stamp  ## From nothing: install, then run every lesson
+	$(BIN)/hfcourse run
+
+lab: $(VENV)/reader.stamp  ## Open JupyterLab on your own copy of the lessons
+	$(BIN)/hfcourse lab my-lessons
+
+test: $(VENV)/dev.stamp  ## From nothing: everything that CI checks
+	$(BIN)/python -m pytest --junitxml=_build/tests.xml
+
+test-gpu: $(VENV)/dev.stamp  ## The lessons, with the cells that need a GPU
+	$(BIN)/hfcourse run --gpu
+
+export: $(VENV)/dev.stamp  ## Notebooks to package: clean, export, README
+	$(BIN)/nbdev_clean
+	$(BIN)/nbdev_export
+	$(BIN)/python docs/readme.py
+
+readme: $(VENV)/dev.stamp  ## README.md from the index notebook
+	$(BIN)/python docs/readme.py
+
+lint: $(VENV)/dev.stamp  ## Style and types of notebooks and package
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev.stamp  ## Measurements beside what a user would pick instead; DATA="FILE..." for texts of your own
+	$(BIN)/python bench/predict.py $(DATA)
+	$(BIN)/python bench/startup.py
+
+clean:  ## Remove what these commands made
+	rm -rf $(VENV) _build _proc _docs build dist *.egg-info
