@@ -212,14 +212,15 @@ def metric(
     assert source is not None and source.origin is not None
     return evaluate.load(source.origin, "mrpc" if task == "pairs" else task)
 
-# %% ../nbs/ground/assets.ipynb #47a0b9d4
+# %% ../nbs/ground/assets.ipynb #14ce96af
 def device(
-    wanted: str = "auto",  # `"auto"`, or a name that torch knows: `"cpu"`, `"cuda"`, `"mps"`
+    wanted: str = "auto",  # a name that torch knows, such as `"cpu"` or `"cuda"`; `"auto"`: `HFCOURSE_DEVICE`, else the best there is
 ) -> "torch.device":  # where models should run
     "The device to run on: the GPU if there is one, or the one that is wanted; `ValueError` if this machine lacks it."
     import torch
     found = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    if as_name(wanted, "device") == "auto":
+    wanted = os.environ.get("HFCOURSE_DEVICE") or wanted if as_name(wanted, "device") == "auto" else wanted
+    if wanted == "auto":
         return found
     if wanted.split(":")[0] not in ("cpu", found.type):
         raise ValueError(f"this machine has no device {wanted!r}: give \"auto\", \"cpu\" or \"{found.type}\".")

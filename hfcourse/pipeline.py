@@ -6,15 +6,14 @@
 __all__ = ['encode', 'forward', 'activation', 'decode', 'trace', 'token_batches', 'predict', 'Trace']
 
 # %% ../nbs/01_pipeline.ipynb #a6316642
-import os
-from collections.abc import Iterable, Iterator, Sized
-from itertools import islice
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from itertools import islice, zip_longest
 from typing import Any
 import numpy as np
 import torch
 import transformers
 from . import assets, capture
+from .source import load, name_of, reading
 from .record import Trace
 
 _all_ = ["Trace"]
@@ -36,27 +35,22 @@ def encode(
         raise ValueError("the tokenizer has no pad token, so it cannot fill short rows: set tokenizer.pad_token = tokenizer.eos_token.")
     return tokenizer(rows, pairs, padding=len(rows) > 1, return_tensors="pt")
 
-# %% ../nbs/01_pipeline.ipynb #e8f2acc7
+# %% ../nbs/01_pipeline.ipynb #f2b030d5
 def forward(
     model: "transformers.PreTrainedModel",  # a body with a head
     batch: Any,                             # what `encode` gives: tensors of shape (rows, length)
 ) -> torch.Tensor:  # logits: (rows, labels) for a classifier
     "Run the model on a batch, without training anything, and return its logits."
-    length = batch["input_ids"].shape[1]
-    limit = getattr(model.config, "max_position_embeddings", None)
+    length, limit = capture.check_batch(batch)["input_ids"].shape[-1], capture.longest_input(model)
     if limit and length > limit:
         raise ValueError(f"a row has {length} tokens and the model takes {limit}: truncate, or cut the text into windows (lesson 03).")
-    training = model.training
-    try:
-        with torch.inference_mode():
-            output = model.eval()(**{name: tensor.to(model.device) for name, tensor in batch.items()})
-    finally:
-        model.train(training)
+    with capture.evaluating(model), torch.inference_mode():
+        output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
     if "logits" not in output:
         raise ValueError(f"{type(model).__name__} has no head, so it gives no logits: load it with AutoModelForSequenceClassification.")
     return output["logits"]
 
-# %% ../nbs/01_pipeline.ipynb #0b2f8ffe
+# %% ../nbs/01_pipeline.ipynb #45d6e486
 def activation(
     config: "transformers.PreTrainedConfig",  # a classifier's settings
 ) -> str:  # `"softmax"`, `"sigmoid"` or `"none"`
@@ -77,49 +71,29 @@ def decode(
     function: str | None = None,            # `"softmax"`, `"sigmoid"`, `"none"`; what the model's settings say if None
 ) -> list:  # a dictionary for each row, or for each row a list of them when `top_k` is not 1
     "Turn logits into labels and scores, as the pipeline does."
-    if function not in (None, *_FUNCTIONS):
+    function = activation(model.config) if function is None else function
+    if not isinstance(function, str) or function not in _FUNCTIONS:
         raise ValueError(f"function {function!r} is unknown: give one of {', '.join(_FUNCTIONS)}.")
+    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
+        raise ValueError(f"top_k is {top_k!r}: give how many labels a text, 1 or more, or None for all.")
+    if not torch.is_tensor(logits):
+        raise TypeError(f"the logits are {type(logits).__name__}: give the tensor that forward gives.")
     if logits.dim() != 2 or logits.shape[1] != model.config.num_labels:
         raise ValueError(f"logits have shape {tuple(logits.shape)}: give (rows, {model.config.num_labels}), one number a label.")
-    scores = _FUNCTIONS[function or activation(model.config)](logits.float())
+    scores = _FUNCTIONS[function](logits.float())
     names = capture.label_names(model)
     rows = [sorted(({"label": names[i], "score": score} for i, score in enumerate(row)),
                    key=lambda entry: entry["score"], reverse=True) for row in scores.tolist()]
     return [row[0] for row in rows] if top_k == 1 else [row[:top_k] for row in rows]
 
-# %% ../nbs/01_pipeline.ipynb #bc0043e1
-def _named(source: Any, model: "transformers.PreTrainedModel") -> str:
-    "A short name for a checkpoint: as it was asked for, or the folder's or the Hub's name."
-    if isinstance(source, str) and not Path(source).is_dir():
-        return source
-    parts = Path(model.config.name_or_path or type(model).__name__).parts
-    held = [part for part in parts if part.startswith("models--")]  # the Hub's cache: models--owner--name/snapshots/commit
-    return held[0].removeprefix("models--").replace("--", "/") if held else parts[-1]
-
-
-def _load(source: Any) -> tuple[Any, Any, str | None]:
-    "Model, tokenizer, and the function that a pipeline was told to apply, from any source that `trace` takes."
-    if isinstance(source, transformers.Pipeline):
-        function = (source._postprocess_params or {}).get("function_to_apply")
-        return source.model, source.tokenizer, None if function is None else function.name.lower()
-    if isinstance(source, tuple) and len(source) == 2 and hasattr(source[0], "config"):
-        return *source, None
-    if not isinstance(source, (str, os.PathLike)):
-        raise TypeError(f"the source is {type(source).__name__}: give a checkpoint's name or folder, (model, tokenizer) or a pipeline.")
-    path = assets.checkpoint(os.fspath(source))
-    config = transformers.AutoConfig.from_pretrained(path)
-    head = getattr(transformers, (config.architectures or ["AutoModel"])[0], transformers.AutoModel)
-    with assets.quiet():
-        return head.from_pretrained(path).to(assets.device()).eval(), transformers.AutoTokenizer.from_pretrained(path), None
-
-# %% ../nbs/01_pipeline.ipynb #e38da9ad
+# %% ../nbs/01_pipeline.ipynb #c3dbe911
 def trace(
     source: Any,                    # a checkpoint's name or folder, `(model, tokenizer)`, or a pipeline
     text: str,                      # the text
     text_pair: str | None = None,   # a second text, where the task is on pairs
 ) -> Trace:
     "Run one text through a model and keep every stage."
-    model, tokenizer, function = _load(source)
+    model, tokenizer = load(source)
     texts = [capture.check_text(text)] + ([] if text_pair is None else [capture.check_text(text_pair, "text pair")])
     inputs = tokenizer(*texts, return_tensors="pt", return_special_tokens_mask=True, return_offsets_mapping=tokenizer.is_fast)
     row = {name: inputs.pop(name)[0].tolist() for name in ("special_tokens_mask", "offset_mapping") if name in inputs}
@@ -128,12 +102,13 @@ def trace(
         raise ValueError("the text gives no tokens: give a text that is not empty.")
     if limit and len(ids) > limit:
         raise ValueError(f"the text has {len(ids)} tokens and the model takes {limit}: shorten it, or cut it into windows (lesson 03).")
-    parts, task = capture.capture(model, inputs), capture.task_of(model)
+    task, function = reading(source, model)
+    parts = capture.capture(model, inputs, task)
     stages = {"ids": ids, "tokens": tokenizer.convert_ids_to_tokens(ids),
               "offsets": row.get("offset_mapping"), "special": row["special_tokens_mask"]}
     logits, probabilities, label, answer = _read(task, model, tokenizer, stages, parts.logits, function)
     segments = inputs["token_type_ids"][0].tolist() if "token_type_ids" in inputs else None
-    return Trace(text, text_pair, _named(source, model), type(tokenizer).__name__, task, **stages, segments=segments,
+    return Trace(text, text_pair, name_of(source, model), type(tokenizer).__name__, task, **stages, segments=segments,
                  mask=inputs["attention_mask"][0].tolist(), embeddings=parts.embeddings, hidden_states=parts.hidden_states,
                  attentions=parts.attentions, pooled=parts.pooled, logits=logits, probabilities=probabilities, label=label, answer=answer)
 
@@ -148,7 +123,7 @@ def _read(task: str, model: Any, tokenizer: Any, stages: dict, logits: np.ndarra
     answer = decode(model, raw[None], top_k=None, function=function)[0]
     return logits, _FUNCTIONS[function](raw).numpy(), answer[0]["label"], answer
 
-# %% ../nbs/01_pipeline.ipynb #0a8c3047
+# %% ../nbs/01_pipeline.ipynb #f92be701
 _WINDOW = 4096  # texts held at a time: enough to sort well, little enough for any memory
 
 
@@ -159,6 +134,8 @@ def token_batches(
     alike: bool = False,      # put only rows of one length together, so that nothing is padded
 ) -> list[list[int]]:  # the rows of each batch, by their place in `lengths`
     "Batches of rows of like length, longest first, each within a budget of tokens."
+    if not isinstance(lengths, Sequence) or not all(isinstance(length, int) for length in lengths):
+        raise TypeError("the lengths are not a list of whole numbers: give the number of tokens of each row.")
     batches: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
         longest = lengths[batches[-1][0]] if batches else 0
@@ -168,72 +145,89 @@ def token_batches(
             batches.append([row])
     return batches
 
-# %% ../nbs/01_pipeline.ipynb #1509b3c2
+# %% ../nbs/01_pipeline.ipynb #db40fa60
 def _classifier(source: Any) -> "transformers.Pipeline":
     "A text-classification pipeline from a pipeline, a checkpoint, or `(model, tokenizer)`."
     if not isinstance(source, transformers.Pipeline):
-        model, tokenizer, _ = _load(source)
+        model, tokenizer = load(source)
         if capture.task_of(model) != "text-classification":
             raise ValueError(f"{type(model).__name__} classifies no texts: give a checkpoint with a sequence classification head.")
         source = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer, device=model.device)
-    if source.task != "text-classification":
+    if not isinstance(source, transformers.TextClassificationPipeline):
         raise ValueError(f"predict answers text-classification, and this pipeline does {source.task}: call the pipeline itself.")
     return source
 
 
-def _pairs(texts: Iterable, text_pairs: Iterable | None) -> Iterator[tuple[str, str | None]]:
-    "Each text with its second text, if any, checked; a dictionary with `text` and `text_pair` counts as both."
-    both = ((item, None) for item in texts) if text_pairs is None else zip(texts, text_pairs, strict=True)
+def _pairs(texts: Iterable, text_pairs: Iterable | None) -> Iterator[tuple[str, str]]:
+    "Each text with its second text, or an empty one, checked; a dictionary with `text` and `text_pair` counts as both."
+    missing = object()
+    both = ((item, "") for item in texts) if text_pairs is None else zip_longest(texts, text_pairs, fillvalue=missing)
     for i, (text, pair) in enumerate(both):
+        if missing in (text, pair):
+            raise ValueError(f"there is no {'text' if text is missing else 'text pair'} {i}: give one text pair for each text.")
         if isinstance(text, dict):
-            text, pair = text.get("text"), text.get("text_pair", pair)
-        yield capture.check_text(text, f"text {i}"), None if pair is None else capture.check_text(pair, f"text pair {i}")
+            text, pair = text.get("text"), pair if text.get("text_pair") is None else text["text_pair"]
+        yield capture.check_text(text, f"text {i}"), capture.check_text(pair, f"text pair {i}")
+
+
+def _encoded(tokenizer: Any, window: list[tuple[str, str]], options: dict) -> list[dict]:
+    "Each text's own inputs; to the pipeline an empty second text is none, so texts with and without one are encoded apart."
+    rows: list[dict] = [{}] * len(window)
+    for paired in (False, True):
+        places = [i for i, (_, pair) in enumerate(window) if bool(pair) is paired]
+        firsts, seconds = [window[i][0] for i in places], [window[i][1] for i in places]
+        inputs = tokenizer(firsts, seconds if paired else None, **options) if places else {}
+        for n, i in enumerate(places):
+            rows[i] = {name: values[n] for name, values in inputs.items()}
+    return rows
 
 
 def _answer(pipe: Any, window: list, tokens_per_batch: int, bf16: bool, options: dict, reading: dict) -> list:
     "The answers to one window of texts, in its order."
     from transformers import DataCollatorWithPadding
-    firsts, seconds = zip(*window, strict=True)
-    paired = [pair is not None for pair in seconds]
-    if any(paired) != all(paired):
-        raise ValueError("some texts have a text pair and some have none: give a pair for each text, or for none.")
-    encoded = pipe.tokenizer(list(firsts), list(seconds) if paired[0] else None, **options)
-    lengths, limit = [len(ids) for ids in encoded["input_ids"]], capture.longest_input(pipe.model, pipe.tokenizer)
+    encoded, limit = _encoded(pipe.tokenizer, window, options), capture.longest_input(pipe.model, pipe.tokenizer)
+    lengths = [len(inputs["input_ids"]) for inputs in encoded]
+    if 0 in lengths:
+        raise ValueError(f"the text {window[lengths.index(0)][0]!r} gives no tokens: leave it out.")
     if limit and max(lengths) > limit:
         raise ValueError(f"a text has {max(lengths)} tokens and the model takes {limit}: "
                          "give truncation=True, or cut it into windows (lesson 03).")
     padding = None not in (pipe.tokenizer.pad_token, pipe.model.config.pad_token_id)  # without one, a batch is one row
     collate, answers = DataCollatorWithPadding(pipe.tokenizer), [None] * len(window)
     for rows in token_batches(lengths, tokens_per_batch if padding else 1):
-        given = [{name: values[i] for name, values in encoded.items()} for i in rows]
+        given = [encoded[i] for i in rows]
         batch = collate(given) if padding else {name: torch.tensor([value]) for name, value in given[0].items()}
-        with torch.autocast(pipe.device.type, torch.bfloat16, enabled=bf16):
+        with capture.evaluating(pipe.model), torch.autocast(pipe.device.type, torch.bfloat16, enabled=bf16):
             logits = pipe.forward(batch)["logits"].float()
         for i, row in zip(rows, logits, strict=True):
             answers[i] = pipe.postprocess({"logits": row[None]}, **reading)
     return answers
 
-# %% ../nbs/01_pipeline.ipynb #80123433
+# %% ../nbs/01_pipeline.ipynb #8f8d1504
 def predict(
     source: Any,                              # a text-classification pipeline, a checkpoint, or `(model, tokenizer)`
     texts: Any,                               # a text, a list or column of texts, or any iterable of them
     *,
-    text_pairs: Iterable[str] | None = None,  # as many second texts
+    text_pairs: Any = None,                   # as many second texts
     tokens_per_batch: int = 1024,             # most tokens computed at once, padding counted
     progress: bool = True,                    # show a progress bar
     precision: str = "fp32",                  # `"fp32"`, `"bf16"`, or `"auto"`: bf16 where the hardware multiplies it
-    truncation: bool = False,                 # cut texts that are longer than the model takes
+    truncation: bool | str = False,           # cut texts that are longer than the model takes
     **options: Any,                           # what the pipeline takes when called: `top_k`, `function_to_apply`
 ) -> Any:  # a list for a list or a column, an iterator for any other iterable: the pipeline's own answers, in order
     "Answer many texts as the pipeline does, sorted by length inside, a bounded window at a time."
-    if isinstance(texts, (bytes, dict)) or not isinstance(texts, Iterable):
-        raise TypeError(f"the texts are {type(texts).__name__}: give a string, a list of strings or an iterable of them.")
+    for given, what in ((texts, "texts"), ([] if text_pairs is None else text_pairs, "text pairs")):
+        if isinstance(given, (bytes, dict)) or not isinstance(given, Iterable):
+            raise TypeError(f"the {what} are {type(given).__name__}: give a string, a list of strings or an iterable of them.")
     if not isinstance(tokens_per_batch, int) or tokens_per_batch < 1:
         raise ValueError(f"tokens_per_batch is {tokens_per_batch!r}: give a whole number of tokens, 1 or more.")
     pipe, one = _classifier(source), isinstance(texts, str)
     bf16 = assets.precision(precision, pipe.device) == "bf16"
+    function = options.get("function_to_apply")
+    if function is not None and str(getattr(function, "name", function)).lower() not in _FUNCTIONS:
+        raise ValueError(f"function_to_apply {function!r} is unknown: give one of {', '.join(_FUNCTIONS)}.")
     before, _, after = pipe._sanitize_parameters(**options)
-    before = {**pipe._preprocess_params, **({"truncation": True} if truncation else {}), **before}
+    before = {**pipe._preprocess_params, **({"truncation": truncation} if truncation else {}), **before}
     after = {**pipe._postprocess_params, **after}
     total = 1 if one else len(texts) if isinstance(texts, Sized) else None
     both = _pairs([texts] if one else texts, [text_pairs] if isinstance(text_pairs, str) else text_pairs)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .display import Table, heat
+from .files import as_name
 
 # %% ../nbs/ground/record.ipynb #61d57b17
 def pack(
@@ -33,7 +34,7 @@ def pack(
         kind, scale, data = "float32", 1.0, value.astype("<f4")
     else:
         scale = largest / 32767 or 1.0
-        kind, data = "int16", np.rint(value / scale).astype("<i2")
+        kind, data = "int16", np.rint(value.astype("<f8") / scale).astype("<i2")
     return {"array": kind, "shape": list(value.shape), "scale": scale, "data": base64.b64encode(data.tobytes()).decode()}
 
 
@@ -43,12 +44,22 @@ def unpack(
     "Undo `pack`."
     if not isinstance(value, dict):
         return value
-    if "array" not in value:
+    if value.keys() != {"array", "shape", "scale", "data"}:
         return {name: unpack(part) for name, part in value.items()}
     flat = np.frombuffer(base64.b64decode(value["data"]), {"float32": "<f4", "int16": "<i2"}[value["array"]])
     return (flat.astype(np.float32) * np.float32(value["scale"])).reshape(value["shape"])
 
-# %% ../nbs/ground/record.ipynb #065899c6
+# %% ../nbs/ground/record.ipynb #54d9e2f1
+def _file_name(path: str | os.PathLike) -> str:
+    "A path as a string, if a file can have that name."
+    name = as_name(path, "file")
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!r} holds half of a character, so no file can have that name: give another.") from None
+    return name
+
+# %% ../nbs/ground/record.ipynb #63887459
 _EXACT = ("logits", "probabilities")
 
 
@@ -92,6 +103,9 @@ class Trace:
         "Who looks at whom in one layer: each row sums to 1."
         if self.attentions is None:
             raise ValueError(f"{self.model} gives no attention weights: trace another checkpoint.")
+        for what, number, count in zip(("layer", "head"), (layer, 0 if head is None else head), self.attentions.shape[:2], strict=False):
+            if isinstance(number, bool) or not isinstance(number, int) or not -count <= number < count:
+                raise ValueError(f"there is no {what} {number!r}: give a number from 0 to {count - 1}.")
         weights = self.attentions[layer].mean(axis=0) if head is None else self.attentions[layer, head]
         return heat(weights.tolist(), self.tokens, self.tokens, corner="from", caption="Attention: from a row to the columns")
 
@@ -100,7 +114,7 @@ class Trace:
     ) -> None:
         "Write the trace as JSON; arrays keep to within 0.001, logits and probabilities exactly."
         value = {f.name: pack(getattr(self, f.name), exact=f.name in _EXACT) for f in fields(self)}
-        fresh = Path(f"{os.fspath(path)}.part")
+        fresh = Path(f"{_file_name(path)}.part")
         fresh.write_text(json.dumps({"format": "hfcourse.trace", "version": 1, **value}), encoding="utf-8")
         fresh.replace(path)
 

@@ -119,7 +119,7 @@ def wordpiece(
         start = end
     return pieces
 
-# %% ../nbs/02_tokenization.ipynb #bd327528
+# %% ../nbs/02_tokenization.ipynb #1cc82052
 def _check_tokenizer(tokenizer: Any) -> None:
     "Whether this is a tokenizer of the library."
     from transformers import PreTrainedTokenizerBase
@@ -148,7 +148,7 @@ def compare_tokenizers(
         raise TypeError(f"give a dict such as {{'a name': tokenizer}}, not {tokenizers!r:.60}.")
     rows = [_row(name, tokenizer, checked) for name, tokenizer in tokenizers.items()]
     columns = ["tokenizer", "vocabulary size", "tokens", "tokens per word", "unknown rate"]
-    return Table(columns, rows, f"{len(checked)} texts", ("unknown rate",))
+    return Table(columns, rows, f"Texts: {len(checked)}", ("unknown rate",))
 
 # %% ../nbs/02_tokenization.ipynb #36874f66
 def _start(parts: Sequence[Any] | None, most: int = 60) -> str:
@@ -191,7 +191,7 @@ class Steps:
     def _repr_html_(self) -> str:
         return self.table()._repr_html_() + strip(self.tokens[:60], [0.4 * m for m in self.special[:60]])
 
-# %% ../nbs/02_tokenization.ipynb #6d0ec153
+# %% ../nbs/02_tokenization.ipynb #5e754991
 def _kept(tokenizer: Any, text: str, inner: Mapping) -> dict[int, tuple[int, int, str]]:
     "For each character of a token that stands in the text itself: where it starts and ends, and the token."
     same = getattr(tokenizer.backend_tokenizer.normalizer, "normalize_str", str)
@@ -208,12 +208,10 @@ def _by_backend(backend: Any, text: str, kept: Mapping[int, tuple]) -> tuple[str
     string = PreTokenizedString(text)
     edges = sorted({0, len(text), *(edge for span in kept.values() for edge in span[:2])})
     string.split(lambda _, whole: [whole[start:end] for start, end in pairwise(edges)])
-
     def parts() -> tuple[str, ...]:
         splits = enumerate(string.get_splits("original", "char"))
         found: dict[Any, str] = {kept.get(start, place): part for place, (part, (start, _), _) in splits}
         return tuple(at[2] if isinstance(at, tuple) else part for at, part in found.items())
-
     if backend.normalizer is not None:
         string.normalize(backend.normalizer.normalize)
     normalised = "".join(parts())

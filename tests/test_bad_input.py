@@ -1,0 +1,204 @@
+"""Whatever is given as data, a public function works or says what was wrong and what to do; and no text becomes markup."""
+
+import faulthandler
+import re
+import traceback
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib import import_module
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from near import small
+
+from hfcourse import assets, capture, display, padding, pipeline, record, source, tokenization
+from hfcourse.assets import AssetError
+from hfcourse.small import small_model
+
+JUDGE, TAGGER = small("bert", "text-classification"), small("bert", "token-classification")
+NAMED = small_model("bert", "text-classification", id2label={0: "<i>", 1: "&amp;"}, label2id={"<i>": 0, "&amp;": 1})
+MODEL, TOKENIZER = JUDGE
+SEEN = pipeline.trace(JUDGE, "The cat sat.")
+ROW = {"ids": SEEN.ids, "tokens": SEEN.tokens, "offsets": SEEN.offsets, "special": SEEN.special}
+WORDS = tokenization.word_vocabulary(["the cat sat"])
+
+# One entry for each parameter that takes data. Parameters that take a model or a tokenizer itself are left to the type checker.
+CALLS = {
+    "pipeline.encode": [lambda v: pipeline.encode(TOKENIZER, v), lambda v: pipeline.encode(TOKENIZER, ["a"], v)],
+    "pipeline.forward": [lambda v: pipeline.forward(MODEL, v), lambda v: pipeline.forward(MODEL, {"input_ids": v})],
+    "pipeline.decode": [lambda v: pipeline.decode(MODEL, v), lambda v: pipeline.decode(MODEL, logits(), top_k=v),
+                        lambda v: pipeline.decode(MODEL, logits(), function=v)],
+    "pipeline.trace": [lambda v: pipeline.trace(JUDGE, v), lambda v: pipeline.trace(JUDGE, "a", v), lambda v: pipeline.trace(small("gpt2"), v)],
+    "pipeline.token_batches": [lambda v: pipeline.token_batches(v, 9)],
+    "pipeline.predict": [lambda v: predicted(v), lambda v: predicted([v]), lambda v: predicted(iter([v])), lambda v: predicted({"text": v}),
+                         lambda v: predicted([{"text": "a", "text_pair": v}]), lambda v: predicted("a", text_pairs=v),
+                         lambda v: predicted(["a"], tokens_per_batch=v), lambda v: predicted(["a"], function_to_apply=v),
+                         lambda v: predicted(["a"], precision=v), lambda v: predicted([v], on=small("gpt2", "text-classification"))],
+    "assets.checkpoint": [assets.checkpoint],
+    "assets.dataset": [assets.dataset],
+    "assets.metric": [assets.metric],
+    "assets.device": [assets.device],
+    "assets.precision": [assets.precision],
+    "capture.check_text": [capture.check_text],
+    "capture.check_texts": [capture.check_texts],
+    "capture.check_batch": [capture.check_batch],
+    "capture.capture": [lambda v: capture.capture(MODEL, v)],
+    "capture.token_answer": [lambda v: capture.token_answer("token-classification", *TAGGER, ROW, v)],
+    "source.load": [source.load, lambda v: pipeline.trace(v, "a"), lambda v: predicted(["a"], on=v)],
+    "record.pack": [record.pack],
+    "record.unpack": [record.unpack],
+    "record.Trace": [SEEN.save, record.Trace.load, lambda v: SEEN.attention(layer=v), lambda v: SEEN.attention(head=v)],
+    "display.show_value": [display.show_value],
+    "display.shade": [lambda v: display.shade(v if isinstance(v, float) else 0.5)],
+    "display.Table": [lambda v: html_of(display.Table(["a", "b"], [[v, 1.5]], shaded=["a", "b"]))],
+    "display.heat": [lambda v: html_of(display.heat([[1]], [v], ["b"])), lambda v: display.heat([[1]], ["a"], [v])],
+    "display.strip": [lambda v: display.strip([v])],
+    "tokenization.word_vocabulary": [tokenization.word_vocabulary, lambda v: tokenization.word_vocabulary(["a"], size=v)],
+    "tokenization.character_vocabulary": [tokenization.character_vocabulary],
+    "tokenization.wordpiece": [lambda v: tokenization.wordpiece(v, {"a": 1}), lambda v: tokenization.wordpiece("a", v)],
+    "tokenization.compare_tokenizers": [lambda v: tokenization.compare_tokenizers(v, {"one": TOKENIZER}),
+                                        lambda v: tokenization.compare_tokenizers(["a"], v)],
+    "tokenization.Vocabulary": [WORDS.encode, WORDS.decode],
+    "padding.pad_batch": [lambda v: padding.pad_batch(v, 0), lambda v: padding.pad_batch([[1]], v),
+                          lambda v: padding.pad_batch([[1]], 0, length=v), lambda v: padding.pad_batch([[1]], 0, side=v)],
+    "padding.mask_effect": [lambda v: padding.mask_effect(*JUDGE, v), lambda v: padding.mask_effect(*JUDGE, ["a"], side=v)],
+    "padding.truncate_batch": [lambda v: padding.truncate_batch(TOKENIZER, v, length=9),
+                               lambda v: padding.truncate_batch(TOKENIZER, ["a"], length=v)],
+    "padding.windows": [lambda v: padding.windows(TOKENIZER, v, length=9, stride=2),
+                        lambda v: padding.windows(TOKENIZER, "a", length=v, stride=v)],
+    "padding.combine": [lambda v: padding.combine(v, [(0, 1)]), lambda v: padding.combine([[1]], v)],
+    "tokenization.steps": [lambda v: html_of(tokenization.steps(TOKENIZER, v)), lambda v: tokenization.steps(v, "a")],
+}
+NO_DATA = {  # what takes models and settings, or holds what another function checked
+    "pipeline.activation", "capture.task_of", "capture.label_names", "capture.longest_input", "capture.evaluating", "capture.Captured",
+    "source.name_of", "source.reading", "assets.quiet", "assets.AssetError", "tokenization.Steps",
+    "padding.MaskEffect", "padding.Truncated", "padding.Windows",
+}
+FIXED = {"empty": "", "no list": [], "None": None, "zero": 0, "number": 3.5, "not a number": float("nan"), "yes": True, "bytes": b"hi",
+         "100,000 characters": "x" * 100_000, "20,000 words": "word " * 20_000, "half a character": "\ud800", "another half": "a\udfffb",
+         "right to left": "שלום \u202eעולם", "combining": "e\u0301\u200d\u0308", "emoji": "👋🏽 👨‍👩‍👧", "nul": "a\0b", "blank": " \n\t",
+         "nested": [["a"]], "nested, empty": [[]], "mixed": ["a", None], "numbers": [1, 2],
+         "a dictionary": {"text": None}, "no dictionary": {},
+         "an object": object(), "a set": {"a"}, "a tuple": ("a", "b"), "texts": ["a", "<b>"], "true and lone": ["a", "\ud800"]}
+ANYTHING = st.recursive(st.none() | st.booleans() | st.integers(-3, 300) | st.floats() | st.binary(max_size=9)
+                        | st.text(st.characters(), max_size=20),
+                        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=6)
+REMEDY = re.compile(r"\b(give|set|load|write|mend|run|check|use|leave|cut|shorten|truncate|get|trace)\b", re.IGNORECASE)
+TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td", "div", "span", "details", "summary"}
+TEXT = st.text("<>&\"'/;#xab1 \n\0é", max_size=12) | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+def logits():
+    "One row for the judge."
+    return pipeline.forward(MODEL, pipeline.encode(TOKENIZER, "a"))
+
+
+def predicted(texts, on=JUDGE, **options):
+    "All that `predict` gives."
+    return list(pipeline.predict(on, texts, progress=False, **options))
+
+
+def html_of(value):
+    "A value as a notebook and a prompt show it, which must be text that can be stored."
+    assert repr(value) is not None
+    value._repr_html_().encode("utf-8")
+    return value._repr_html_()
+
+
+def works_or_explains(name, value):
+    "Each call works, or raises an error of ours, on purpose, that names a remedy; a trace's file may meet the system's own error."
+    for call in CALLS[name]:
+        try:
+            call(value)
+        except (ValueError, TypeError, AssetError) as error:
+            where = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+            assert "hfcourse" in where.parts and REMEDY.search(str(error)), f"{where}: {type(error).__name__}: {str(error)[:200]}"
+        except OSError:
+            assert name == "record.Trace"
+
+
+@pytest.fixture(autouse=True)
+def nothing_hangs_and_nothing_is_fetched(monkeypatch, tmp_path):
+    "A test that takes two minutes ends the run with a traceback; the Hub is not asked; files land in an empty folder."
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    faulthandler.dump_traceback_later(120, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.mark.parametrize("name", ["pipeline", "assets", "capture", "source", "record", "display", "tokenization", "padding"])
+def test_every_public_name_is_tried(name):
+    "A function that is added is added here too."
+    names = {f"{name}.{one}" for one in import_module(f"hfcourse.{name}").__all__}
+    assert names - NO_DATA == {one for one in CALLS if one.startswith(f"{name}.")}
+
+
+@pytest.mark.parametrize("value", FIXED.values(), ids=FIXED)
+@pytest.mark.parametrize("name", CALLS)
+def test_each_kind_of_wrong_input_is_explained(name, value):
+    "Empty, huge, nested, of another type, half a character, right to left, a nul byte."
+    works_or_explains(name, value)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("assets.dataset", "record.Trace")])  # these read and write files
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=ANYTHING)
+def test_any_input_is_explained(name, value):
+    "Random values of any type, nested."
+    works_or_explains(name, value)
+
+
+class Reader(HTMLParser):
+    "The tags and the texts of a piece of HTML."
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.texts = set(), [""]
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.texts.append("")
+        assert {name for name, _ in attrs} <= {"style", "scope"}
+
+    def handle_endtag(self, tag):
+        self.texts.append("")
+
+    def handle_data(self, data):
+        self.texts[-1] += data
+
+    handle_comment = handle_decl = handle_pi = unknown_decl = lambda self, data: pytest.fail(f"{data!r} became markup")
+
+
+def read(html):
+    "The texts of the HTML, one an element; no tags but those of tables, boxes and folds."
+    reader = Reader(html)
+    assert reader.tags <= TAGS
+    return [text for text in reader.texts if text]
+
+
+@settings(deadline=None)
+@given(column=TEXT, cell=TEXT | st.text(), caption=TEXT)
+def test_text_in_a_table_stays_text(column, cell, caption):
+    "Column, cell and caption are read back as they were."
+    table = display.Table([column], [[cell]], caption)
+    assert read(table._repr_html_()) == [text for text in (caption, column, display.show_value(cell)) if text]
+    assert read(display.heat([[0.5]], [cell], [column])._repr_html_()) == [t for t in (column, display.show_value(cell), "0.5000") if t]
+    assert read(display.strip([cell])) == [display.show_value(cell) or "\xa0"]
+
+
+@settings(deadline=None, max_examples=50)
+@given(text=TEXT, label=TEXT)
+def test_text_in_a_trace_and_in_its_steps_stays_text(text, label):
+    "Tokens, labels and names are read back as they were; none of them opens a tag."
+    seen = replace(pipeline.trace(JUDGE, text), label=label, model=text, answer=[{"label": label, "score": 0.5}])
+    texts = read(seen._repr_html_())
+    shown = {display.show_value(token) for token in seen.tokens} | {display.show_value(label)}
+    assert shown - {""} <= set(texts)
+    read(tokenization.steps(TOKENIZER, text)._repr_html_())
+    assert {"<i>", "&amp;"} <= set(read(pipeline.trace(NAMED, text)._repr_html_()))
