@@ -317,7 +317,7 @@ def fine_tune(data: dict[str, list[Row]], args: argparse.Namespace, seed: int):
 
     from hfcourse.assets import device, precision
     set_seed(seed)
-    where, rng = device(), random.Random(seed)  # noqa: S311
+    where, rng = device(), random.Random(seed)
     tokenizer = AutoTokenizer.from_pretrained(body())
     model = AutoModelForSequenceClassification.from_pretrained(body(), num_labels=2).to(where)
     steps = args.epochs * -(-len(data["train"]) // args.batch)
@@ -432,7 +432,8 @@ Accuracy by kind on the test split, mean of {seeds} seeds; a kind has few rows, 
 
 ## How they were made
 Written for this project, one pair at a time: no template with slots, no sentence frame used twice on purpose, no sentence from another
-data set, book or site. {annotation}
+data set, book or site.
+{annotation}
 
 The splits are made by `python assets/pairs.py build`: a row's place comes from a hash of its own text, the labels are balanced, kinds
 and domains spread alike.

@@ -6,12 +6,12 @@ import difflib
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
 
-from hfcourse.course import _kernel
+from hfcourse.course import client
 
 ROOT = Path(__file__).parents[1]
 INDEX, README = ROOT / "nbs" / "index.ipynb", ROOT / "README.md"
@@ -22,8 +22,8 @@ def executed() -> nbformat.NotebookNode:
     "The index notebook with its outputs, run on the CPU."
     os.environ |= {"TQDM_DISABLE": "1", "HFCOURSE_DEVICE": "cpu"}
     notebook = nbformat.read(INDEX, as_version=4)
-    NotebookClient(notebook, km=_kernel(), timeout=300, resources={"metadata": {"path": str(INDEX.parent)}},
-                   extra_arguments=["--log-level=ERROR"]).execute()
+    with tempfile.TemporaryDirectory() as home:
+        client(notebook, home).execute()
     return notebook
 
 

@@ -19,11 +19,23 @@ from rich.console import Console
 from rich.table import Table
 from . import assets, course
 
-# %% ../nbs/ground/cli.ipynb #7cb3141d
+# %% ../nbs/ground/cli.ipynb #ac7486e3
 app = typer.Typer(
     help="A course on Hugging Face Transformers that runs on a laptop: its lessons, from the terminal.",
-    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode="markdown")
+    invoke_without_command=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode="markdown")
 _console = Console()
+
+
+@app.callback()
+def _door(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say which edition this is.")] = False,
+) -> None:
+    if version:
+        _console.print(importlib.metadata.version("hfcourse"), highlight=False)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        _console.print(context.get_help(), markup=False, highlight=False)
 
 
 def _lines(rows: list[list[str]], *columns: str) -> Table:
@@ -33,7 +45,7 @@ def _lines(rows: list[list[str]], *columns: str) -> Table:
         table.add_row(*row)
     return table
 
-# %% ../nbs/ground/cli.ipynb #1ea8070a
+# %% ../nbs/ground/cli.ipynb #f0b032bb
 def _run_all(chosen: list[course.Lesson], gpu: bool) -> list[course.Outcome]:
     "Run lessons one after the other under a progress bar that shows lesson and cell."
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -62,7 +74,7 @@ def _closing(outcomes: list[course.Outcome]) -> Table:
         rows.append([outcome.lesson.name, str(outcome.ran), skipped, f"{outcome.seconds:.0f}", end])
     return _lines(rows, "lesson", "cells run", "cells skipped and why", "seconds", "result")
 
-# %% ../nbs/ground/cli.ipynb #6be3e2cb
+
 @app.command("run")
 def run_lessons(
     only: Annotated[str, typer.Option(help="Lessons to run, by name or number, with commas between.")] = "",
@@ -81,7 +93,7 @@ def run_lessons(
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
 
-# %% ../nbs/ground/cli.ipynb #9008c63d
+# %% ../nbs/ground/cli.ipynb #1fead1d5
 def _packages() -> list[list[str]]:
     "The packages that lessons need, and their versions here."
     rows = []
@@ -116,7 +128,7 @@ def _things() -> list[list[str]]:
             rows.append(["FAIL", name, str(error)])
     return rows + [["ok", variable, os.environ[variable]] for variable in sorted(os.environ) if variable.startswith("HFCOURSE_")]
 
-# %% ../nbs/ground/cli.ipynb #737b1107
+
 @app.command()
 def doctor() -> None:
     """Say what this machine has, and what to do about what it lacks.

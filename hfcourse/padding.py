@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .assets import checkpoint, quiet
+from .capture import check_text, check_texts
 from .display import Table
 
-# %% ../nbs/03_padding.ipynb #3dd51dcf
+# %% ../nbs/03_padding.ipynb #215d8df6
 def _as_size(value: Any, name: str, least: int) -> int:
     "A whole number of at least `least`."
     try:
@@ -34,20 +35,6 @@ def _as_rows(ids: Any) -> list[list[int]]:
         return [[operator.index(i) for i in row] for row in ids]
     except TypeError as error:
         raise TypeError(f"ids are no rows of whole numbers ({error}): give [[1, 2], [3]] or alike.") from None
-
-
-def _as_texts(texts: Any) -> list[str]:
-    "Texts as a list of str that a tokenizer can read."
-    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts is {type(texts).__name__}: give a list, such as ['one', 'two'].")
-    rows = list(texts)
-    for i, text in enumerate(rows):
-        if not isinstance(text, str):
-            raise TypeError(f"text {i} is {type(text).__name__}: give each text as one str.")
-        if any("\ud800" <= c <= "\udfff" for c in text):
-            raise ValueError(f"text {i} holds a lone surrogate, half of a character, which no tokenizer "
-                             "reads: remove it with text.encode('utf-8', 'ignore').decode().")
-    return rows
 
 # %% ../nbs/03_padding.ipynb #61d57b17
 def pad_batch(
@@ -119,7 +106,7 @@ def _gaps(output: Any, lone: list[Any], real: Any) -> list[float]:
     same = ((row if row.shape == alone.shape else row[at], alone) for row, alone, at in triples)
     return [(row - alone).abs().max().item() for row, alone in same]
 
-# %% ../nbs/03_padding.ipynb #adb88fe5
+# %% ../nbs/03_padding.ipynb #8adbc04d
 @dataclass(frozen=True)
 class MaskEffect:
     "How far each padded row is from the same row alone, with the mask and without it."
@@ -145,7 +132,7 @@ def mask_effect(
     side: str | None = None,    # where to fill, "right" or "left"; the tokenizer's own side if None
 ) -> MaskEffect:  # one difference a row with the mask, and one without
     "Compare every row of a padded batch with the same row alone."
-    rows = _as_texts(texts)
+    rows = check_texts(texts)
     model, tokenizer = _load(model, tokenizer)
     lengths = [len(tokenizer(text, verbose=False)["input_ids"]) for text in rows]
     if not lengths or min(lengths) == 0:
@@ -160,16 +147,16 @@ def mask_effect(
     return MaskEffect(rows, lengths, [real.shape[1] - n for n in lengths],
                       _gaps(masked, lone, real), _gaps(unmasked, lone, real), compared)
 
-# %% ../nbs/03_padding.ipynb #adc76da9
+# %% ../nbs/03_padding.ipynb #29bbe14f
 def _parts(tokenizer: Any, text: str) -> tuple[list[int], list[int], list[int]]:
     "The ids that the tokenizer puts before a text, the text's own, and those it puts after."
-    encoded = tokenizer(_as_texts([text])[0], return_special_tokens_mask=True, verbose=False)
+    encoded = tokenizer(check_text(text), return_special_tokens_mask=True, verbose=False)
     ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
     own = [i for i, mark in enumerate(special) if not mark]
     start, end = (own[0], own[-1] + 1) if own else (len(ids), len(ids))
     return ids[:start], ids[start:end], ids[end:]
 
-# %% ../nbs/03_padding.ipynb #4a7215df
+# %% ../nbs/03_padding.ipynb #108df140
 @dataclass(frozen=True)
 class Truncated:
     "Rows cut to a length, and what was lost."
@@ -191,7 +178,7 @@ def truncate_batch(
     "Cut every row to a length, keep its special tokens, and say what was lost."
     length, left = _as_size(length, "length", 1), tokenizer.truncation_side == "left"
     rows, lost = [], []
-    for text in _as_texts(texts):
+    for text in check_texts(texts):
         before, own, after = _parts(tokenizer, text)
         special = len(before) + len(after)
         if length < special:

@@ -145,7 +145,7 @@ def token_batches(
             batches.append([row])
     return batches
 
-# %% ../nbs/01_pipeline.ipynb #db40fa60
+# %% ../nbs/01_pipeline.ipynb #b79d5434
 def _classifier(source: Any) -> "transformers.Pipeline":
     "A text-classification pipeline from a pipeline, a checkpoint, or `(model, tokenizer)`."
     if not isinstance(source, transformers.Pipeline):
@@ -161,12 +161,12 @@ def _classifier(source: Any) -> "transformers.Pipeline":
 def _pairs(texts: Iterable, text_pairs: Iterable | None) -> Iterator[tuple[str, str]]:
     "Each text with its second text, or an empty one, checked; a dictionary with `text` and `text_pair` counts as both."
     missing = object()
-    both = ((item, "") for item in texts) if text_pairs is None else zip_longest(texts, text_pairs, fillvalue=missing)
+    both: Iterable[Any] = ((item, "") for item in texts) if text_pairs is None else zip_longest(texts, text_pairs, fillvalue=missing)
     for i, (text, pair) in enumerate(both):
         if missing in (text, pair):
             raise ValueError(f"there is no {'text' if text is missing else 'text pair'} {i}: give one text pair for each text.")
         if isinstance(text, dict):
-            text, pair = text.get("text"), pair if text.get("text_pair") is None else text["text_pair"]
+            pair, text = pair if text.get("text_pair") is None else text["text_pair"], text.get("text")
         yield capture.check_text(text, f"text {i}"), capture.check_text(pair, f"text pair {i}")
 
 

@@ -13,24 +13,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from .capture import check_text, check_texts
 from .display import Table, strip
 
-# %% ../nbs/02_tokenization.ipynb #add5c3d7
-def _check_text(text: Any) -> str:
-    "The text, if a tokenizer can take it."
-    if not isinstance(text, str):
-        raise TypeError(f"a text is a str, not {type(text).__name__}: give one text, such as 'I hate this!'.")
-    if lone := re.search(r"[\ud800-\udfff]", text):
-        raise ValueError(f"character {lone.start()} is {lone[0]!r}, half of a character: "
-                         "mend the text with text.encode('utf-8', 'replace').decode().")
-    return text
-
-
-def _check_texts(texts: Any) -> list[str]:
+# %% ../nbs/02_tokenization.ipynb #0ec1bd62
+def _some_texts(texts: Any) -> list[str]:
     "The texts as a list, if there is one at least."
-    if isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable):
-        raise TypeError(f"texts is a list of str, not {type(texts).__name__}: give ['one text', ...].")
-    if not (checked := [_check_text(text) for text in texts]):
+    if not (checked := check_texts(texts)):
         raise ValueError("texts is empty: give at least one text.")
     return checked
 
@@ -45,7 +34,7 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         "The ids of `text`."
-        return [self.entries.get(token, self.unk_token_id) for token in self.cut(_check_text(text))]
+        return [self.entries.get(token, self.unk_token_id) for token in self.cut(check_text(text))]
 
     def decode(self, ids: Sequence[int]) -> str:
         "The text of `ids`, as far as they still hold it."
@@ -63,7 +52,7 @@ class Vocabulary:
     def _repr_html_(self) -> str:
         return Table(["token", "id"], list(self.entries.items())[:8], f"{len(self)} entries")._repr_html_()
 
-# %% ../nbs/02_tokenization.ipynb #62cfbabe
+# %% ../nbs/02_tokenization.ipynb #654362e4
 def _words(text: str) -> list[str]:
     "Runs of letters and digits, and each punctuation mark alone."
     return re.findall(r"\w+|[^\w\s]", text)
@@ -73,7 +62,7 @@ def _counted(texts: Any, cut: Callable, glue: Callable, size: int | None = None)
     "A vocabulary of what `cut` gives, the most frequent first, after the unknown token."
     if size is not None and (not isinstance(size, int) or size < 1):
         raise ValueError(f"size is {size!r}: give a number of entries, 1 or more, or None for all.")
-    counts = Counter(token for text in _check_texts(texts) for token in cut(text))
+    counts = Counter(token for text in _some_texts(texts) for token in cut(text))
     known = [token for token, _ in counts.most_common(None if size is None else size - 1)]
     return Vocabulary({token: number for number, token in enumerate(["[UNK]", *known])}, cut, glue)
 
@@ -93,7 +82,7 @@ def character_vocabulary(
     "Give each character an id, the most frequent first."
     return _counted(texts, list, "".join)
 
-# %% ../nbs/02_tokenization.ipynb #860d08b8
+# %% ../nbs/02_tokenization.ipynb #d0a67dbd
 def wordpiece(
     word: str,                                  # one word, as pre-tokenising leaves it
     vocabulary: Mapping[str, int] | Set[str],   # the pieces there are
@@ -105,7 +94,7 @@ def wordpiece(
     "Cut a word into pieces: from the left, each time the longest that there is."
     if not isinstance(vocabulary, (Mapping, Set)):
         raise TypeError(f"vocabulary is a dict or set, such as get_vocab(), not {type(vocabulary).__name__}.")
-    if len(_check_text(word)) > longest:
+    if len(check_text(word)) > longest:
         return [unknown]
     pieces: list[str] = []
     start = 0
@@ -119,7 +108,7 @@ def wordpiece(
         start = end
     return pieces
 
-# %% ../nbs/02_tokenization.ipynb #1cc82052
+# %% ../nbs/02_tokenization.ipynb #5408cc39
 def _check_tokenizer(tokenizer: Any) -> None:
     "Whether this is a tokenizer of the library."
     from transformers import PreTrainedTokenizerBase
@@ -143,7 +132,7 @@ def compare_tokenizers(
     tokenizers: Mapping[str, Any],     # a name for each tokenizer or `Vocabulary`
 ) -> Table:  # vocabulary size, tokens, tokens per word, share of unknown tokens; special tokens are left out
     "Cut the same texts with several tokenizers, and count."
-    checked = _check_texts(texts)
+    checked = _some_texts(texts)
     if not isinstance(tokenizers, Mapping) or not tokenizers:
         raise TypeError(f"give a dict such as {{'a name': tokenizer}}, not {tokenizers!r:.60}.")
     rows = [_row(name, tokenizer, checked) for name, tokenizer in tokenizers.items()]
@@ -191,7 +180,7 @@ class Steps:
     def _repr_html_(self) -> str:
         return self.table()._repr_html_() + strip(self.tokens[:60], [0.4 * m for m in self.special[:60]])
 
-# %% ../nbs/02_tokenization.ipynb #5e754991
+# %% ../nbs/02_tokenization.ipynb #49b6d1a5
 def _kept(tokenizer: Any, text: str, inner: Mapping) -> dict[int, tuple[int, int, str]]:
     "For each character of a token that stands in the text itself: where it starts and ends, and the token."
     same = getattr(tokenizer.backend_tokenizer.normalizer, "normalize_str", str)
@@ -235,7 +224,7 @@ def steps(
     _check_tokenizer(tokenizer)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     options: dict[str, Any] = {"return_offsets_mapping": backend is not None, "verbose": False}
-    inner = tokenizer(_check_text(text), add_special_tokens=False, **options)
+    inner = tokenizer(check_text(text), add_special_tokens=False, **options)
     outer = tokenizer(text, return_special_tokens_mask=True, **options)
     pieces, tokens = (tuple(tokenizer.convert_ids_to_tokens(cut["input_ids"])) for cut in (inner, outer))
     found = pieces, tokens, tuple(outer["input_ids"])

@@ -211,7 +211,8 @@ def test_a_hundred_tokens_fit_into_four_megabytes(tmp_path):
     assert len(seen.tokens) == 100 and (tmp_path / "long.json").stat().st_size < 4e6
 
 
-FLOATS = arrays(np.float32, array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5), elements=st.floats(width=32))
+FLOATS = st.one_of(*(arrays(np.float32, array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5), elements=elements)
+                     for elements in (st.floats(width=32), st.floats(-200, 200, width=32))))
 
 
 @settings(deadline=None)
