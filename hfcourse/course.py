@@ -104,7 +104,7 @@ class Outcome:
         "Whether every cell ran that should."
         return self.failed is None
 
-# %% ../nbs/ground/course.ipynb #9553c81a
+# %% ../nbs/ground/course.ipynb #88d08484
 def run(
     lesson: Lesson,
     *,
@@ -139,4 +139,4 @@ def _short(error: Exception) -> str:
     "An error as text: the kernel's own words, without terminal colours."
     name, value = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
     trace = re.sub(r"\x1b\[[0-9;]*m", "", getattr(error, "traceback", "") or "")
-    return trace.strip() or f"{name}: {value}"
+    return trace.rsplit("------------------\n", 1)[-1].strip() or f"{name}: {value}"  # the cell's source, above, is known

@@ -39,9 +39,10 @@ def one_array_missing(name: str):
 
 
 def state_of(model):
-    "Mode of each layer, attention, and number of hooks."
-    hooks = sum(len(layer._forward_hooks) for layer in model.modules())
-    return [layer.training for layer in model.modules()], model.config._attn_implementation, hooks
+    "Mode of each layer, attention, and the hooks that are the course's own: the library leaves some of its own."
+    hooks = [hook for layer in model.modules() for hook in layer._forward_hooks.values()]
+    ours = [hook for hook in hooks if getattr(hook, "__module__", "") == "hfcourse.capture"]
+    return [layer.training for layer in model.modules()], model.config._attn_implementation, ours
 
 
 def test_every_source_gives_the_same_trace(tmp_path):
