@@ -24,8 +24,9 @@ from pathlib import Path
 import numpy as np
 
 SHIPPED = Path(__file__).parents[1] / "hfcourse" / "assets" / "pairs"
+MEASURED = SHIPPED.parent / "measured" / "pairs.json"  # what the README shows
 KEYS = ["sentence1", "sentence2", "label", "domain", "kind"]
-HELD = {"test": 800, "validation": 400}  # rows; the training split takes the rest
+HELD = {"test": 1000, "validation": 400}  # rows; the training split takes the rest
 LEAST = {"train": 1000, "validation": 200, "test": 400}
 CEILING = 0.75  # a baseline at or above this on any split means that the pairs are too easy
 RESAMPLES = 10_000
@@ -290,10 +291,17 @@ def check(args: argparse.Namespace) -> dict[str, dict[str, float]]:
 
 
 # ---------------------------------------------------------------- the pair model
+def letters(row: Row) -> int:
+    "The length of a pair, in characters."
+    return len(str(row["sentence1"])) + len(str(row["sentence2"]))
+
+
 def batches(rows: list[Row], size: int, rng: random.Random) -> list[list[Row]]:
-    "Shuffled batches."
-    rows = rng.sample(rows, len(rows))
-    return [rows[i:i + size] for i in range(0, len(rows), size)]
+    "Shuffled batches; inside a window of twenty batches, pairs of like length stand together, which saves padding."
+    rows, window = rng.sample(rows, len(rows)), 20 * size
+    rows = [row for i in range(0, len(rows), window) for row in sorted(rows[i:i + window], key=letters)]
+    made = [rows[i:i + size] for i in range(0, len(rows), size)]
+    return rng.sample(made, len(made))
 
 
 def inputs(tokenizer, rows: list[Row], device) -> dict:
@@ -320,8 +328,10 @@ def fine_tune(data: dict[str, list[Row]], args: argparse.Namespace, seed: int):
     where, rng = device(), random.Random(seed)
     tokenizer = AutoTokenizer.from_pretrained(body())
     model = AutoModelForSequenceClassification.from_pretrained(body(), num_labels=2).to(where)
+    model.get_input_embeddings().weight.requires_grad_(False)  # half of all weights, which would slow every step
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
     steps = args.epochs * -(-len(data["train"]) // args.batch)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=.01)
+    optimizer = torch.optim.AdamW(trained, lr=args.rate, weight_decay=.01, fused=True)
     schedule = get_linear_schedule_with_warmup(optimizer, int(args.warmup * steps), steps)
     spent = 0.0
     for epoch in range(1, args.epochs + 1):
@@ -332,7 +342,7 @@ def fine_tune(data: dict[str, list[Row]], args: argparse.Namespace, seed: int):
                 truth = torch.tensor([r["label"] for r in batch], device=where)
                 loss = model(**inputs(tokenizer, batch, where), labels=truth).loss
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
@@ -365,16 +375,17 @@ def measure(args: argparse.Namespace) -> dict:
     others = {name: by[args.on] for name, by in baselines(data).items()}
     figures = {name: accuracy(found, rows) for name, found in others.items()}
     best = max(figures, key=figures.get)
-    found, runs = [], []
+    found, runs, clear = [], [], True
     for seed in range(args.seeds):
         model, tokenizer, where, seconds = fine_tune(data, args, seed)
         found.append(answers_of(model, tokenizer, rows, where))
         runs.append((accuracy(found[-1], rows), *interval(found[-1], others[best], truth), seconds))
+        clear &= all(interval(found[-1], other, truth)[0] > 0 for other in others.values())
     kinds = by_kind(found, rows)
     print_measure(args, figures, best, runs, kinds)
-    if any(low <= 0 for _, low, _, _ in runs):
-        fail(f"the pair model is not above {best} beyond its interval for every seed on {args.on}")
-    print(f"measure: on {len(rows)} rows of {args.on} the pair model is above {best}, the better baseline, for each of {args.seeds} seeds")
+    if not clear:
+        fail(f"the pair model is not above each baseline beyond its interval for every seed on {args.on}")
+    print(f"measure: on {len(rows)} rows of {args.on} the pair model is above each baseline beyond its interval, for each of {args.seeds} seeds")
     return {"baselines": figures, "best": best, "runs": runs, "kinds": kinds}
 
 
@@ -494,6 +505,12 @@ def card(args: argparse.Namespace) -> None:
         baselines=table(["split", *figures], [[split, *(by.get(split, "") for by in figures.values())] for split in data]),
         model=table(["seed", "accuracy on test", "difference", "95 % interval"], runs),
         by_kind=table(["label", "kind", "rows", "accuracy"], [[label, kind, *cells] for (label, kind), cells in found["kinds"].items()])))
+    means = [{"name": name, "accuracy": share, "interval": ""} for name, share in found["baselines"].items()]
+    low, high = min(run[1] for run in found["runs"]), max(run[2] for run in found["runs"])
+    mean = float(np.mean([run[0] for run in found["runs"]]))
+    means.append({"name": f"pair model, mean of {args.seeds} seeds", "accuracy": mean, "interval": f"{low:+.3f} to {high:+.3f} beside {found['best']}"})
+    MEASURED.parent.mkdir(exist_ok=True)
+    replace(MEASURED, json.dumps({"rows": len(data["test"]), "table": means}, indent=2) + "\n")
     print(f"card: written to {args.folder / 'README.md'}")
 
 
@@ -507,10 +524,10 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("check", help="check what ships")
     for name in ("measure", "card"):
         one = commands.add_parser(name, help="train the pair model and compare" if name == "measure" else "write the data card")
-        one.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0")
-        one.add_argument("--epochs", type=int, default=4)
+        one.add_argument("--seeds", type=int, default=3, choices=range(1, 21), metavar="N", help="how many seeds, from 0; 1 to 20")
+        one.add_argument("--epochs", type=int, default=3)
         one.add_argument("--batch", type=int, default=16)
-        one.add_argument("--rate", type=float, default=1e-4, help="the highest learning rate; it then falls to 0")
+        one.add_argument("--rate", type=float, default=1.5e-4, help="the highest learning rate; it then falls to 0")
         one.add_argument("--warmup", type=float, default=0.1, help="the share of the steps over which the rate rises")
         one.add_argument("--on", choices=["validation", "test"], default="test", help="the split to compare on")
     commands.choices["card"].add_argument("--annotation", default="", help="a sentence on the second annotation and what it changed")

@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, help="JSON Lines with a text, or a pair, a row")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=600, help="pairs to take")
+    parser.add_argument("--save", type=Path, help="a JSON file for the figures, which the README shows")
     args = parser.parse_args()
     singles, both = mixed([read(f) for f in args.files] if args.files else [shipped()], args.pairs)
     rows = random.Random(1).sample(singles + both, len(singles) + len(both))
@@ -88,27 +89,33 @@ def main() -> None:
             began = time.perf_counter()
             answers[name] = run()
             times[name].append(time.perf_counter() - began)
-    report(pipe, singles, both, times, answers)
+    found = report(pipe, singles, both, times, answers)
+    if args.save:
+        args.save.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
-def report(pipe, singles: list[dict], both: list[dict], times: dict[str, list[float]], answers: dict[str, list]) -> None:
-    "Rates, ratios to the best pipeline of the same run, share of the machine's rate, and agreement."
+def report(pipe, singles: list[dict], both: list[dict], times: dict[str, list[float]], answers: dict[str, list]) -> dict:
+    "Rates, ratios to the best pipeline of the same run, share of the machine's rate, and agreement; printed and returned."
     count = len(singles) + len(both)
     needed = sum(work(pipe, kind) for kind in (singles, both) if kind)
     best = min((name for name in times if name.startswith("pipeline")), key=lambda name: statistics.median(times[name]))
     rates = {"fp32": product_rate(torch.float32), "bf16": product_rate(torch.bfloat16)}
+    found: dict = {"texts": len(singles), "pairs": len(both), "threads": torch.get_num_threads(), "best": best, "runs": []}
     print(f"{len(singles)} texts and {len(both)} pairs, {torch.get_num_threads()} threads, medians of {len(times[best])} rounds")
     for name, took in times.items():
         ratio = statistics.median(b / t for b, t in zip(times[best], took, strict=True))
         median = statistics.median(took)
         share = needed / median / rates["bf16" if name.endswith("bf16") else "fp32"]
+        found["runs"].append({"name": name, "rate": count / median, "ratio": ratio, "share": share})
         print(f"{name:20} {count / median:7.0f} texts/s   {ratio:5.2f} times {best}   {share:4.0%} of the machine's matrix-product rate")
     if "predict, bf16" in answers:
         pairs = list(zip(answers["predict, fp32"], answers["predict, bf16"], strict=True))
-        print(f"bf16 gives the same label on {sum(a['label'] == b['label'] for a, b in pairs) / count:.2%} of the texts")
+        found["same_label"] = sum(a["label"] == b["label"] for a, b in pairs) / count
+        print(f"bf16 gives the same label on {found['same_label']:.2%} of the texts")
     in_turn = pipe(singles + both, batch_size=8)
     apart = [abs(one["score"] - other["score"]) for one, other in zip(in_turn, answers["predict, fp32"], strict=True)]
     print(f"fp32 scores differ from the pipeline's by at most {max(apart):.1e}")
+    return found | {"apart": max(apart)}
 
 
 if __name__ == "__main__":

@@ -143,13 +143,13 @@ def checkpoint(
     if name in known:
         chosen = setting("CHECKPOINT", name)
         return checkpoint(chosen) if chosen and chosen != name else known[name]()
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # unlike Path.is_dir, it takes a name of any length
         return check_folder(Path(name), f"checkpoint {name!r}")
     if Path(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise AssetError(f"checkpoint {name!r}", "there is no such folder.", "Give a folder that exists, or a name on the Hub.")
     return from_hub(name)
 
-# %% ../nbs/ground/assets.ipynb #bcb54e17
+# %% ../nbs/ground/assets.ipynb #fb20d7c4
 _GLUE = ("ax", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
 _GLUE_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"  # of nyu-mll/glue
 _READERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".arrow": "arrow"}
@@ -169,7 +169,7 @@ def _read_data(path: Path, sought: str) -> "DatasetDict":
     options: dict[str, Any] = {"sep": "\t"} if files[0].suffix == ".tsv" else {}
     return load_dataset(_READERS[files[0].suffix], data_files=splits, **options)
 
-# %% ../nbs/ground/assets.ipynb #bc79b7f4
+
 def _pairs() -> "DatasetDict":
     "The pairs that ship, with MRPC's columns and label names."
     from datasets import ClassLabel

@@ -119,7 +119,7 @@ class Captured:
     pooled: np.ndarray | None          # (width,)
     logits: np.ndarray | None          # as the head gives them, for the one input
 
-# %% ../nbs/ground/capture.ipynb #f40de0c2
+# %% ../nbs/ground/capture.ipynb #70e0383d
 _PARTS = {"token_type": "segment", "segment": "segment", "position": "position", "wpe": "position",
           "word": "token", "wte": "token", "shared": "token", "tok": "token"}
 
@@ -166,7 +166,7 @@ def _watched(model: "PreTrainedModel", length: int) -> Iterator[dict[str, torch.
         for handle in handles:
             handle.remove()
 
-# %% ../nbs/ground/capture.ipynb #03090f32
+
 def capture(
     model: "PreTrainedModel",         # any text model of the library
     inputs: Any,                      # one input, as its tokenizer gives it: tensors of shape (1, length)

@@ -45,7 +45,7 @@ def _lines(rows: list[list[str]], *columns: str) -> Table:
         table.add_row(*row)
     return table
 
-# %% ../nbs/ground/cli.ipynb #f0b032bb
+# %% ../nbs/ground/cli.ipynb #fa7b7609
 def _run_all(chosen: list[course.Lesson], gpu: bool) -> list[course.Outcome]:
     "Run lessons one after the other under a progress bar that shows lesson and cell."
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -77,8 +77,8 @@ def _closing(outcomes: list[course.Outcome]) -> Table:
 
 @app.command("run")
 def run_lessons(
-    only: Annotated[str, typer.Option(help="Lessons to run, by name or number, with commas between.")] = "",
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run the cells that need a GPU too.")] = False,
+    only: Annotated[str, typer.Option(help="Lessons to run, by name or number, with commas between.")] = "",  # lessons
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run the cells that need a GPU too.")] = False,  # cells flagged `gpu`
 ) -> None:
     """Run the lessons in a real Jupyter kernel, and say what ran.
 
@@ -142,7 +142,7 @@ def doctor() -> None:
     if failed:
         raise typer.Exit(1)
 
-# %% ../nbs/ground/cli.ipynb #e7f358fa
+# %% ../nbs/ground/cli.ipynb #f5816f3e
 def copy_lessons(
     target: Path,  # the reader's folder, made if it is not there
 ) -> list[str]:  # the names of the lessons that were copied
@@ -160,8 +160,8 @@ def copy_lessons(
 
 @app.command()
 def lab(
-    target: Annotated[Path, typer.Argument(metavar="DIR", help="Your folder of lessons.")] = Path("hfcourse-lessons"),
-    start: Annotated[bool, typer.Option("--start/--no-start", help="Open JupyterLab on it.")] = True,
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Your folder of lessons.")] = Path("hfcourse-lessons"),  # made if new
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Open JupyterLab on it.")] = True,  # else only copy
 ) -> None:
     """Copy the lessons to a folder of yours, never over your work, and open JupyterLab there.
 
@@ -176,7 +176,7 @@ def lab(
     if start:
         raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(target)]))  # noqa: S603
 
-# %% ../nbs/ground/cli.ipynb #50bec7b3
+# %% ../nbs/ground/cli.ipynb #15881095
 _FROM_HUB = {
     "minilm": assets.checkpoint, "distilbert/distilbert-base-uncased-finetuned-sst-2-english": assets.checkpoint,
     "mrpc": assets.dataset, "sst2": assets.dataset,
@@ -185,7 +185,7 @@ _FROM_HUB = {
 
 @app.command()
 def download(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="What to fetch; everything if left out.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="What to fetch; all if left out.")] = None,  # short names
 ) -> None:
     """Fetch the Hub's checkpoints and data, for use without a network.
 

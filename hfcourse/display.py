@@ -7,7 +7,7 @@ __all__ = ['show_value', 'shade', 'Table', 'heat', 'strip']
 
 # %% ../nbs/ground/display.ipynb #a6316642
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -24,17 +24,19 @@ def show_value(
     text = str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
-# %% ../nbs/ground/display.ipynb #594fb1d2
+# %% ../nbs/ground/display.ipynb #278c7e1d
 def shade(
     share: float,  # from -1 to 1; beyond is cut off
 ) -> str:  # an inline style: background and text colour
     "A background for a value, with a text colour that reads on it."
-    strength = min(abs(share), 1.0) if math.isfinite(share) else 0.0
+    if not isinstance(share, (int, float)):
+        raise TypeError(f"a share is {type(share).__name__}: give a number from -1 to 1.")
+    strength = min(abs(share), 1.0) if share == share else 0.0  # not a number has no shade
     full = (33, 102, 172) if share >= 0 else (179, 88, 6)
     red, green, blue = (round(255 + (channel - 255) * strength) for channel in full)
     return f"background:#{red:02x}{green:02x}{blue:02x};color:{'#ffffff' if strength > .6 else '#111111'}"
 
-# %% ../nbs/ground/display.ipynb #79c760a5
+# %% ../nbs/ground/display.ipynb #bed4aa2b
 @dataclass(frozen=True)
 class Table:
     "Rows under column names that show themselves: HTML in a notebook, Markdown in a README, aligned text at a prompt."
@@ -44,39 +46,42 @@ class Table:
     shaded: Sequence[str] = ()        # columns whose numbers, from -1 to 1, get a background
 
     def __post_init__(self) -> None:
+        for what, given in [("columns", self.columns), ("rows", self.rows), *(("a row", row) for row in self.rows or [])]:
+            if isinstance(given, (str, bytes)) or not isinstance(given, Sized):
+                raise TypeError(f"{what} of a table: {type(given).__name__} is no list; give a list.")
         wrong = [row for row in self.rows if len(row) != len(self.columns)]
         if wrong:
             raise ValueError(f"a row has {len(wrong[0])} values and the table {len(self.columns)} columns: give one value a column.")
 
     def _texts(self) -> list[list[str]]:
         "Header and rows as text."
-        return [[str(c) for c in self.columns], *([show_value(v) for v in row] for row in self.rows)]
+        return [[show_value(str(c)) for c in self.columns], *([show_value(v) for v in row] for row in self.rows)]
 
     def __repr__(self) -> str:
         texts = self._texts()
         widths = [max(len(row[i]) for row in texts) for i in range(len(self.columns))]
         lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in texts]
-        return "\n".join([self.caption] * bool(self.caption) + lines)
+        return "\n".join([show_value(self.caption)] * bool(self.caption) + lines)
 
     def _repr_markdown_(self) -> str:
         texts = [[escape(t, quote=False).replace("|", "\\|") for t in row] for row in self._texts()]
         lines = ["| " + " | ".join(row) + " |" for row in texts]
-        caption = [f"{escape(self.caption, quote=False)}\n"] * bool(self.caption)
+        caption = [f"{escape(show_value(self.caption), quote=False)}\n"] * bool(self.caption)
         return "\n".join([*caption, lines[0], "|" + " --- |" * len(self.columns), *lines[1:]])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col" style="text-align:left">{escape(str(c))}</th>' for c in self.columns)
+        head = "".join(f'<th scope="col" style="text-align:left">{escape(c)}</th>' for c in self._texts()[0])
         body = "".join("<tr>" + "".join(self._cell(c, v) for c, v in zip(self.columns, row, strict=True)) + "</tr>" for row in self.rows)
-        caption = f'<caption style="text-align:left">{escape(self.caption)}</caption>' if self.caption else ""
+        caption = f'<caption style="text-align:left">{escape(show_value(self.caption))}</caption>' if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _cell(self, column: str, value: Any) -> str:
         "One cell, shaded when its column is."
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        style = f"text-align:{'right' if number else 'left'}" + (f";{shade(float(value))}" if number and column in self.shaded else "")
+        style = f"text-align:{'right' if number else 'left'}" + (f";{shade(value)}" if number and column in self.shaded else "")
         return f'<td style="{style}">{escape(show_value(value))}</td>'
 
-# %% ../nbs/ground/display.ipynb #294ace46
+# %% ../nbs/ground/display.ipynb #cdc86cd5
 def heat(
     matrix: Sequence[Sequence[float]],  # (rows, columns), values from -1 to 1
     rows: Sequence[str],                # the name of each row
@@ -86,16 +91,22 @@ def heat(
     caption: str = "",                  # a line above
 ) -> Table:  # with its numbers shaded
     "A matrix as a shaded table; columns of the same name get their position, so that each stays apart."
-    columns = list(columns)
+    columns, rows, matrix = list(columns), list(rows), [list(line) for line in matrix]
+    if len(matrix) != len(rows) or any(len(line) != len(columns) for line in matrix):
+        raise ValueError(f"the matrix does not fit {len(rows)} rows and {len(columns)} columns: give one number for each of them.")
+    if not all(isinstance(number, (int, float)) for line in matrix for number in line):
+        raise TypeError("the matrix does not hold numbers: give rows of numbers from -1 to 1.")
     names = [name if columns.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(columns)]
     return Table([corner, *names], [[name, *map(float, line)] for name, line in zip(rows, matrix, strict=True)], caption, names)
 
-# %% ../nbs/ground/display.ipynb #49b9e15b
+# %% ../nbs/ground/display.ipynb #75a280ca
 def strip(
     tokens: Sequence[str],                # in order
     marks: Sequence[float] | None = None,  # one number a token, from -1 to 1, for its shade
 ) -> str:  # HTML: the tokens in boxes, in a line that wraps
     "Tokens in a row of boxes, shaded by a number each."
+    if tokens is None or isinstance(tokens, (str, bytes)) or not all(isinstance(mark, (int, float)) for mark in marks or []):
+        raise TypeError("tokens are a list of strings and marks a list of numbers: give one number a token.")
     if marks is not None and len(marks) != len(tokens):
         raise ValueError(f"{len(tokens)} tokens and {len(marks)} marks: give one mark a token.")
     boxes = (f'<span style="display:inline-block;margin:1px;padding:1px 5px;border:1px solid #888888;border-radius:4px;{shade(mark)}">'

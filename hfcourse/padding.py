@@ -106,7 +106,7 @@ def _gaps(output: Any, lone: list[Any], real: Any) -> list[float]:
     same = ((row if row.shape == alone.shape else row[at], alone) for row, alone, at in triples)
     return [(row - alone).abs().max().item() for row, alone in same]
 
-# %% ../nbs/03_padding.ipynb #8adbc04d
+# %% ../nbs/03_padding.ipynb #2804e821
 @dataclass(frozen=True)
 class MaskEffect:
     "How far each padded row is from the same row alone, with the mask and without it."
@@ -132,6 +132,8 @@ def mask_effect(
     side: str | None = None,    # where to fill, "right" or "left"; the tokenizer's own side if None
 ) -> MaskEffect:  # one difference a row with the mask, and one without
     "Compare every row of a padded batch with the same row alone."
+    if side not in (None, "left", "right"):
+        raise ValueError(f"side is {side!r}: give 'left' or 'right'.")
     rows = check_texts(texts)
     model, tokenizer = _load(model, tokenizer)
     lengths = [len(tokenizer(text, verbose=False)["input_ids"]) for text in rows]
@@ -224,12 +226,16 @@ def windows(
     rows = [own[start:end] for start, end in spans]
     return Windows([before + row + after for row in rows], spans, [tokenizer.decode(row) for row in rows])
 
-# %% ../nbs/03_padding.ipynb #9ef70f26
+# %% ../nbs/03_padding.ipynb #4ec150a6
 def combine(
     logits: Sequence[Sequence[float]],  # one row a window, one number a label
     spans: Sequence[tuple[int, int]],   # the ids of each window, as `windows` gives them
 ) -> list[float]:  # one number a label
     "The mean of the windows' logits, each window counted by its number of ids."
+    try:
+        logits = [[float(value) for value in row] for row in logits]
+    except (TypeError, ValueError):
+        raise TypeError("the logits are no rows of numbers: give one row a window, one number a label.") from None
     if len(logits) == 0 or len(logits) != len(spans):
         raise ValueError(f"{len(logits)} rows of logits and {len(spans)} spans: give one of each a window.")
     weights = [max(1, end - start) for start, end in spans]  # an empty text is one window without ids
