@@ -5,9 +5,9 @@ BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INPUTS := settings.ini setup.py pyproject.toml constraints.txt
 
-.PHONY: help course test test-gpu lab export readme bench lint clean
+.PHONY: help course test test-gpu lab export readme bench measure lint clean
 help:  ## Show what there is to run
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
 # An environment has two stages: what a reader needs, and what a maintainer needs on top.
 $(VENV)/reader.stamp: $(INPUTS)
@@ -44,8 +44,12 @@ lint: $(VENV)/dev.stamp  ## Style and types of notebooks and package
 	$(BIN)/mypy
 
 bench: $(VENV)/dev.stamp  ## Measurements beside what a user would pick instead; DATA="FILE..." for texts of your own
-	$(BIN)/python bench/predict.py $(DATA)
+	$(BIN)/python bench/predict.py --save _build/predict.json $(DATA)
 	$(BIN)/python bench/startup.py
+
+measure: $(VENV)/dev.stamp  ## What ships, measured: the pairs' baselines, and with DATA=FOLDER of SST-2 the adapter
+	$(BIN)/python assets/pairs.py check
+	$(if $(DATA),$(BIN)/python assets/sentiment.py measure --data $(DATA))
 
 clean:  ## Remove what these commands made
 	rm -rf $(VENV) _build _proc _docs build dist *.egg-info

@@ -32,7 +32,6 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else "",
     long_description_content_type="text/markdown",
     author=settings["author"],
-    author_email=settings["author_email"],
     url=settings["git_url"],
     keywords=settings["keywords"].split(),
     license="Apache-2.0",

@@ -146,11 +146,11 @@ def write(model: torch.nn.Module, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
         model.save_pretrained(fresh)
         weights = {k: v.half().contiguous() for k, v in load_file(Path(fresh) / "adapter_model.safetensors").items()}
-        config = json.loads((Path(fresh) / "adapter_config.json").read_text())
+        config = json.loads((Path(fresh) / "adapter_config.json").read_text(encoding="utf-8"))
         config["base_model_name_or_path"] = "sentence-transformers/all-MiniLM-L6-v2"
         config |= {name: sorted(set(config[name])) for name in ("target_modules", "modules_to_save")}  # sets have no order
         folder.mkdir(exist_ok=True)
-        (Path(fresh) / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+        (Path(fresh) / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         save_file(weights, Path(fresh) / "adapter_model.safetensors", metadata={"format": "pt"})
         for name in ("adapter_config.json", "adapter_model.safetensors"):
             shutil.move(Path(fresh) / name, folder / name)

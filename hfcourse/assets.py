@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
 _all_ = ["AssetError"]
 
-# %% ../nbs/ground/assets.ipynb #d03bb7d6
+# %% ../nbs/ground/assets.ipynb #58826227
 _BODY, _REVISION = "sentence-transformers/all-MiniLM-L6-v2", "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
 _SHA256 = {  # of the files published at that revision
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+_ADAPTER = "0de71c62916b359688aab04b7feaaf9e8240b61729e615b85441552f457a3a26"  # of the sentiment adapter
 _SHIPPED = Path(__file__).parent / "assets" if "__file__" in globals() else Path("../../hfcourse/assets").resolve()
 
 
@@ -63,20 +64,22 @@ def _minilm() -> str:
         raise AssetError(sought, f"the Hub's {', '.join(wrong)} is not as published (its sha256 differs), so it was deleted.", mend)
     return str(folder)
 
-# %% ../nbs/ground/assets.ipynb #51338f93
+# %% ../nbs/ground/assets.ipynb #6b5b1dba
 @contextmanager
 def quiet() -> Iterator[None]:
-    "Keep the libraries' progress bars and load reports out of a notebook while files are read or merged."
+    "Keep progress bars and load reports out of a notebook, and the count of loads from being sent, while files are read."
     import datasets
     import transformers
     log, level = transformers.utils.logging, transformers.utils.logging.get_verbosity()
     bars = log.is_progress_bar_enabled(), datasets.utils.are_progress_bars_disabled()
+    counts, datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS, False
     log.set_verbosity_error()
     log.disable_progress_bar()
     datasets.disable_progress_bars()
     try:
         yield
     finally:
+        datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = counts
         log.set_verbosity(level)
         if bars[0]:
             log.enable_progress_bar()
@@ -100,18 +103,19 @@ def _merge(body: str, adapter: Path, target: Path) -> None:
         PeftModel.from_pretrained(plain, str(adapter)).merge_and_unload().save_pretrained(target)
         AutoTokenizer.from_pretrained(body).save_pretrained(target)
 
-# %% ../nbs/ground/assets.ipynb #4625f31f
+# %% ../nbs/ground/assets.ipynb #04046c54
 def _sentiment() -> str:
     "The folder of the sentiment checkpoint, merged on first use."
     from filelock import FileLock
-    from hashlib import sha256
     sought, adapter = "checkpoint 'sentiment'", _SHIPPED / "sentiment"
     body = Path(checkpoint("minilm"))
     if _wrong_files(body):
         raise AssetError(sought, f"its adapter fits {_BODY} only, and {body} is another body.",
                          "Unset HFCOURSE_CHECKPOINT_MINILM, or set HFCOURSE_CHECKPOINT_SENTIMENT to a classifier of your own.")
-    key = sha256((adapter / "adapter_model.safetensors").read_bytes()).hexdigest()[:12]
-    home = _cache() / f"sentiment-{key}"
+    if not has_hash(adapter / "adapter_model.safetensors", _ADAPTER):
+        raise AssetError(sought, f"{adapter} is not the adapter that ships (its sha256 differs).",
+                         "Run pip install --force-reinstall --no-deps hfcourse.")
+    home = _cache() / f"sentiment-{_ADAPTER[:12]}"
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(home.parent / f"{home.name}.lock"):
@@ -142,9 +146,12 @@ def checkpoint(
     known = {"minilm": _minilm, "sentiment": _sentiment}
     if name in known:
         chosen = setting("CHECKPOINT", name)
+        if chosen in known and chosen != name:
+            raise AssetError(f"checkpoint {name!r}", f"HFCOURSE_CHECKPOINT_{name.upper()} is {chosen!r}, which is made from it or is it.",
+                             "Set it to a folder or a name on the Hub, or unset it.")
         return checkpoint(chosen) if chosen and chosen != name else known[name]()
-    if os.path.isdir(name):  # unlike Path.is_dir, it takes a name of any length
-        return check_folder(Path(name), f"checkpoint {name!r}")
+    if os.path.isdir(folder := os.path.expanduser(name)):  # unlike Path.is_dir, it takes a name of any length
+        return check_folder(Path(folder), f"checkpoint {name!r}")
     if Path(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise AssetError(f"checkpoint {name!r}", "there is no such folder.", "Give a folder that exists, or a name on the Hub.")
     return from_hub(name)
@@ -212,7 +219,7 @@ def metric(
     assert source is not None and source.origin is not None
     return evaluate.load(source.origin, "mrpc" if task == "pairs" else task)
 
-# %% ../nbs/ground/assets.ipynb #14ce96af
+# %% ../nbs/ground/assets.ipynb #709703d8
 def device(
     wanted: str = "auto",  # a name that torch knows, such as `"cpu"` or `"cuda"`; `"auto"`: `HFCOURSE_DEVICE`, else the best there is
 ) -> "torch.device":  # where models should run
@@ -236,10 +243,8 @@ def precision(
     if wanted not in ("auto", "fp32", "bf16"):
         raise ValueError(f"precision {wanted!r} is unknown: give \"auto\", \"fp32\" or \"bf16\".")
     kind = (on or device()).type
-    if kind == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = kind == "cpu" and any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile"))
+    cpu = kind == "cpu" and any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile"))
+    fast = torch.cuda.is_bf16_supported(including_emulation=False) if kind == "cuda" else cpu
     if wanted == "bf16" and not fast:
         raise ValueError(f"this {kind} does not multiply bf16 directly: give precision=\"auto\" or \"fp32\".")
     return "bf16" if fast and wanted != "fp32" else "fp32"

@@ -17,9 +17,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from . import assets, course
 
-# %% ../nbs/ground/cli.ipynb #ac7486e3
+# %% ../nbs/ground/cli.ipynb #d06d9e31
 app = typer.Typer(
     help="A course on Hugging Face Transformers that runs on a laptop: its lessons, from the terminal.",
     invoke_without_command=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode="markdown")
@@ -42,7 +43,7 @@ def _lines(rows: list[list[str]], *columns: str) -> Table:
     "A plain table for the terminal."
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # as text: the [lab] of a remedy is no markup
     return table
 
 # %% ../nbs/ground/cli.ipynb #fa7b7609
@@ -142,7 +143,7 @@ def doctor() -> None:
     if failed:
         raise typer.Exit(1)
 
-# %% ../nbs/ground/cli.ipynb #f5816f3e
+# %% ../nbs/ground/cli.ipynb #a0c12529
 def copy_lessons(
     target: Path,  # the reader's folder, made if it is not there
 ) -> list[str]:  # the names of the lessons that were copied
@@ -172,7 +173,8 @@ def lab(
     if start and importlib.util.find_spec("jupyterlab") is None:
         raise ValueError("JupyterLab is not installed: run pip install 'hfcourse[lab]'.")
     copied = copy_lessons(target)
-    _console.print(f"{len(copied)} lessons copied to {target}; {len(course.lessons()) - len(copied)} were there and stay as they are.")
+    stayed = len(course.lessons()) - len(copied)
+    _console.print(f"{len(copied)} lessons copied to {target}; {stayed} were there and stay as they are.", markup=False, highlight=False)
     if start:
         raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(target)]))  # noqa: S603
 
@@ -210,6 +212,6 @@ def main() -> None:
     "The command `hfcourse`: what a user did wrong is said in a sentence, with exit code 2."
     try:
         app()
-    except (ValueError, TypeError, assets.AssetError, OSError) as error:
+    except (ValueError, TypeError, RuntimeError, assets.AssetError, OSError) as error:
         Console(stderr=True).print(f"hfcourse: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)

@@ -74,7 +74,7 @@ def why_skipped(
         raise ValueError("a cell is skipped and does not say why: write `# skipped: the reason` below `#| eval: false`.")
     return reason[1].strip()
 
-# %% ../nbs/ground/course.ipynb #934ba112
+# %% ../nbs/ground/course.ipynb #109fa31b
 def client(
     notebook: Any,       # what `nbformat.read` gives
     home: Path | str,    # an empty folder: the cells run in `home/work`
@@ -85,7 +85,8 @@ def client(
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     (work := Path(home) / "work").mkdir()
-    sockets = {"transport": "ipc", "ip": str(Path(home) / "kernel")} if os.name == "posix" else {}
+    local = os.name == "posix" and len(str(home)) < 80  # a local socket's path has at most 104 characters
+    sockets = {"transport": "ipc", "ip": str(Path(home) / "kernel")} if local else {}
     return NotebookClient(notebook, km=AsyncKernelManager(kernel_name="python3", **sockets), timeout=timeout,
                           resources={"metadata": {"path": str(work)}}, extra_arguments=["--log-level=ERROR"])
 
@@ -104,7 +105,7 @@ class Outcome:
         "Whether every cell ran that should."
         return self.failed is None
 
-# %% ../nbs/ground/course.ipynb #88d08484
+# %% ../nbs/ground/course.ipynb #a97514ae
 def run(
     lesson: Lesson,
     *,
@@ -118,7 +119,7 @@ def run(
     notebook = nbformat.read(lesson.path, as_version=4)
     cells = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
     began, ran, skipped, failed = time.perf_counter(), 0, [], None
-    with tempfile.TemporaryDirectory() as empty:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:  # Windows holds a folder for a moment longer
         session = client(notebook, empty, timeout=timeout)
         with session.setup_kernel():
             for number, (i, cell) in enumerate(cells, 1):

@@ -86,11 +86,11 @@ def _read_json(path: Path, sought: str) -> dict:
         raise AssetError(sought, f"{path} holds no JSON object.", "Get the file again from where it came from.")
     return value
 
-# %% ../nbs/ground/files.ipynb #f7b6309c
+# %% ../nbs/ground/files.ipynb #b9bae289
 def _refuse_pickle(names: list[str], where: str, sought: str) -> None:
     "Raise `AssetError` if the weights among these files are a pickle only."
-    kinds = {Path(name).suffix for name in names if "/" not in name}
-    if ".safetensors" not in kinds and kinds & _PICKLES:
+    weights = {"model.safetensors", "model.safetensors.index.json"} & set(names)  # with neither, the library takes a pickle
+    if not weights and {Path(name).suffix for name in names if "/" not in name} & _PICKLES:
         raise AssetError(sought, f"{where} holds its weights as a pickle only, and a pickle can run code when it is opened.",
                          "Use a revision that has model.safetensors, or load it where you trust it: save_pretrained writes safetensors.")
 
@@ -104,7 +104,7 @@ def _damage(file: Path) -> str:
         else:
             with safe_open(file, "np"):
                 pass
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, ValueError) as error:  # an OSError is no damage: the file may be another user's
         return str(error)
     return ""
 
@@ -114,10 +114,14 @@ def _check_weights(folder: Path, sought: str) -> None:
     _refuse_pickle([file.name for file in folder.iterdir()], str(folder), sought)
     files = sorted(folder.glob("*.safetensors"))
     index = folder / "model.safetensors.index.json"
-    wanted = set(_read_json(index, sought).get("weight_map", {}).values()) if index.exists() else set()
+    single = (folder / "model.safetensors").exists() or not index.exists()  # the library takes the single file first
+    named = {"": "model.safetensors"} if single else _read_json(index, sought).get("weight_map")
+    if not isinstance(named, dict):
+        raise AssetError(sought, f"{index} names no weights.", "Download the checkpoint again, weights and all.")
+    wanted = set(named.values())
     missing = wanted - {file.name for file in files}
-    if not files or missing:
-        raise AssetError(sought, f"{folder} has no {', '.join(sorted(missing)) or 'model.safetensors'}.",
+    if missing:
+        raise AssetError(sought, f"{folder} has no {', '.join(sorted(missing))}.",
                          "Download the checkpoint again, weights and all.")
     for file in files:
         if damage := _damage(file):
@@ -128,12 +132,15 @@ def _check_config(folder: Path, sought: str) -> None:
     "Raise `AssetError` unless the folder has a config that needs no foreign code."
     if not (folder / "config.json").is_file():
         raise AssetError(sought, f"{folder} has no config.json, so it is no checkpoint.", "Give a folder that save_pretrained wrote.")
-    config = _read_json(folder / "config.json", sought)
-    if "auto_map" in config:  # foreign code is no need where transformers carries the architecture itself
+    files = [folder / "config.json", folder / "tokenizer_config.json"]
+    config, tokenizer = (_read_json(file, sought) if file.is_file() else {} for file in files)
+    if "auto_map" in config or "auto_map" in tokenizer:  # no need of it where transformers carries the class itself
+        import transformers
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-        if config.get("model_type") not in CONFIG_MAPPING_NAMES:
-            raise AssetError(sought, f"{folder} wants to run code of its own (auto_map in config.json), which hfcourse never does.",
-                             "Use a checkpoint whose model_type transformers itself carries.")
+        own = "auto_map" not in config or config.get("model_type") in CONFIG_MAPPING_NAMES
+        if not own or ("auto_map" in tokenizer and not hasattr(transformers, str(tokenizer.get("tokenizer_class")))):
+            raise AssetError(sought, f"{folder} wants to run code of its own (auto_map), which hfcourse never does.",
+                             "Use a checkpoint whose classes transformers itself carries.")
 
 
 def check_folder(
@@ -145,7 +152,7 @@ def check_folder(
     _check_weights(folder, sought)
     return str(folder)
 
-# %% ../nbs/ground/files.ipynb #5450f84a
+# %% ../nbs/ground/files.ipynb #43bdbaf0
 _PATIENCE = 10  # seconds to wait for the Hub's first answer: its client alone would wait without end
 _WRAPPERS = ("LocalEntryNotFoundError", "DatasetGenerationError")  # errors that say less than their cause
 
@@ -185,7 +192,7 @@ def _fetch(repo: str, revision: str | None, sought: str) -> Path:
         offered = HfApi().model_info(repo, revision=revision, timeout=_PATIENCE)
         _refuse_pickle([file.rfilename for file in offered.siblings or []], f"{repo} on the Hub", sought)
         _check_cached(Path(hf_hub_download(repo, "config.json", revision=revision)).parent, sought, _check_config)
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=_WANTED))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=_WANTED, ignore_patterns=["*/*"]))
     except AssetError:
         raise
     except Exception as error:  # the Hub's client passes on errors of several libraries

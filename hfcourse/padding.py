@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .assets import checkpoint, quiet
-from .capture import check_text, check_texts
+from .capture import check_text, check_texts, longest_input
 from .display import Table
+from .source import load
 
 # %% ../nbs/03_padding.ipynb #215d8df6
 def _as_size(value: Any, name: str, least: int) -> int:
@@ -62,16 +62,11 @@ def pad_batch(
         return rest + row if side == "left" else row + rest
     return [fill(row, pad_id) for row in rows], [fill([1] * len(row), 0) for row in rows]
 
-# %% ../nbs/03_padding.ipynb #e3e53527
+# %% ../nbs/03_padding.ipynb #95b7f591
 def _load(model: Any, tokenizer: Any) -> tuple[Any, Any]:
     "A model and its tokenizer, loaded when `model` is the name of a checkpoint."
     if isinstance(model, str) and tokenizer is None:
-        from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
-        folder = checkpoint(model)
-        named = str(AutoConfig.from_pretrained(folder).architectures)
-        kind = AutoModelForSequenceClassification if "SequenceClassification" in named else AutoModel
-        with quiet():
-            return kind.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+        return load(model)
     if not callable(model) or not callable(tokenizer):
         raise TypeError("give a model and its tokenizer, or the name of a checkpoint and texts=[...].")
     return model, tokenizer
@@ -83,7 +78,7 @@ def _check_ready(model: Any, tokenizer: Any, longest: int) -> None:
         raise ValueError("the tokenizer has no pad token: set tokenizer.pad_token = tokenizer.eos_token.")
     if model.training:
         raise ValueError("the model is in training mode, where every run differs: call model.eval() first.")
-    limit = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or longest)
+    limit = longest_input(model, tokenizer) or longest
     if longest > limit:
         raise ValueError(f"a text has {longest} ids and the model reads {limit}: shorten it or use windows.")
 

@@ -144,7 +144,7 @@ def length_batches(
             batches.append([row])
     return batches
 
-# %% ../nbs/01_pipeline.ipynb #4d56ae51
+# %% ../nbs/01_pipeline.ipynb #b4635482
 def _classifier(source: Any) -> "transformers.Pipeline":
     "A text-classification pipeline from a pipeline, a checkpoint, or `(model, tokenizer)`."
     if not isinstance(source, transformers.Pipeline):
@@ -162,7 +162,7 @@ def _pairs(texts: Iterable, text_pairs: Iterable | None) -> Iterator[tuple[str, 
     missing = object()
     both: Iterable[Any] = ((item, "") for item in texts) if text_pairs is None else zip_longest(texts, text_pairs, fillvalue=missing)
     for i, (text, pair) in enumerate(both):
-        if missing in (text, pair):
+        if text is missing or pair is missing:
             raise ValueError(f"there is no {'text' if text is missing else 'text pair'} {i}: give one text pair for each text.")
         if isinstance(text, dict):
             pair, text = pair if text.get("text_pair") is None else text["text_pair"], text.get("text")
@@ -208,7 +208,7 @@ def _answer(pipe: Any, window: list, tokens_per_batch: int, options: dict, readi
                 answers[i] = pipe.postprocess({"logits": row[None]}, **reading)
     return answers
 
-# %% ../nbs/01_pipeline.ipynb #6d850f4f
+# %% ../nbs/01_pipeline.ipynb #430022fb
 def predict(
     source: Any,                              # a text-classification pipeline, a checkpoint, or `(model, tokenizer)`
     texts: Any,                               # a text, a list or column of texts, or any iterable of them
@@ -224,7 +224,7 @@ def predict(
     for given, what in ((texts, "texts"), ([] if text_pairs is None else text_pairs, "text pairs")):
         if isinstance(given, (bytes, dict)) or not isinstance(given, Iterable):
             raise TypeError(f"the {what} are {type(given).__name__}: give a string, a list of strings or an iterable of them.")
-    if not isinstance(tokens_per_batch, int) or tokens_per_batch < 1:
+    if isinstance(tokens_per_batch, bool) or not isinstance(tokens_per_batch, int) or tokens_per_batch < 1:
         raise ValueError(f"tokens_per_batch is {tokens_per_batch!r}: give a whole number of tokens, 1 or more.")
     pipe, one = _classifier(source), isinstance(texts, str)
     pipe = _in_bf16(pipe) if assets.precision(precision, pipe.device) == "bf16" else pipe
@@ -246,4 +246,5 @@ def predict(
 
     if total is None:
         return answers()
-    return next(answers()) if one and "top_k" in options else list(answers())
+    found = list(answers())
+    return found[0] if one and "top_k" in options else found

@@ -59,7 +59,7 @@ def _file_name(path: str | os.PathLike) -> str:
         raise ValueError(f"{name!r} holds half of a character, so no file can have that name: give another.") from None
     return name
 
-# %% ../nbs/ground/record.ipynb #63887459
+# %% ../nbs/ground/record.ipynb #65892ffd
 _EXACT = ("logits", "probabilities")
 
 
@@ -114,9 +114,12 @@ class Trace:
     ) -> None:
         "Write the trace as JSON; arrays keep to within 0.001, logits and probabilities exactly."
         value = {f.name: pack(getattr(self, f.name), exact=f.name in _EXACT) for f in fields(self)}
-        fresh = Path(f"{_file_name(path)}.part")
-        fresh.write_text(json.dumps({"format": "hfcourse.trace", "version": 1, **value}), encoding="utf-8")
-        fresh.replace(path)
+        fresh = Path(f"{_file_name(path)}.{os.getpid()}.part")
+        try:
+            fresh.write_text(json.dumps({"format": "hfcourse.trace", "version": 1, **value}), encoding="utf-8")
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
 
     @classmethod
     def load(cls,
@@ -125,9 +128,10 @@ class Trace:
         "Read a trace; `ValueError` if the file holds none."
         try:
             value = json.loads(Path(path).read_text(encoding="utf-8"))
-            assert value["format"] == "hfcourse.trace"
+            if (value["format"], value["version"]) != ("hfcourse.trace", 1):
+                raise ValueError("its format is another")
             return cls(**{f.name: unpack(value[f.name]) for f in fields(cls)})
-        except (ValueError, KeyError, TypeError, AssertionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} holds no trace ({error}): give a file that Trace.save wrote.") from error
 
     def _title(self) -> str:

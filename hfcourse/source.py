@@ -28,10 +28,14 @@ def load(
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError(f"the source is {type(source).__name__}: give a checkpoint's name or folder, (model, tokenizer) or a pipeline.")
     path = assets.checkpoint(os.fspath(source))
-    config = transformers.AutoConfig.from_pretrained(path)
-    head = getattr(transformers, (config.architectures or ["AutoModel"])[0], transformers.AutoModel)
+    safe: dict[str, Any] = {"trust_remote_code": False}  # never a question at the keyboard, never foreign code
+    config = transformers.AutoConfig.from_pretrained(path, **safe)
+    head = getattr(transformers, (config.architectures or ["AutoModel"])[0], None)
+    if not (isinstance(head, type) and issubclass(head, transformers.PreTrainedModel)):
+        head = transformers.AutoModel
     with assets.quiet():
-        return head.from_pretrained(path).to(assets.device()).eval(), transformers.AutoTokenizer.from_pretrained(path)
+        model = head.from_pretrained(path, use_safetensors=True, **safe).to(assets.device()).eval()
+        return model, transformers.AutoTokenizer.from_pretrained(path, **safe)
 
 
 def name_of(

@@ -25,8 +25,10 @@ class Counted(nbdev.test.CaptureShell):
             if cell.cell_type == "code" and cell.source.strip():
                 Counted.number += 1
                 source = "\n".join(f"#| {name}{' '.join(value)}" for name, value in cell.directives_.items()) + "\n" + cell.source
+                if leave_out and (reason := why_skipped(source)) is None:
+                    raise ValueError(f"cell {Counted.number} is left out and does not say why: write `# skipped: the reason`.")
                 if leave_out:
-                    Counted.skipped.append((Counted.number, why_skipped(source) or "left out by nbdev"))
+                    Counted.skipped.append((Counted.number, reason))
                 else:
                     Counted.ran += 1
             return leave_out

@@ -22,7 +22,8 @@ def call():
     "Run a command and give exit code, output and errors together; the test's own Python stands for `python`."
     def run(*words, **options):
         words = [sys.executable if word == "python" else os.fspath(word) for word in words]
-        return subprocess.run(words, capture_output=True, text=True, encoding="utf-8", timeout=900, **options)
+        env = {**os.environ, **options.pop("env", {}), "PYTHONUTF8": "1"}
+        return subprocess.run(words, capture_output=True, text=True, encoding="utf-8", timeout=900, env=env, **options)
     return run
 
 

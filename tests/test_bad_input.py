@@ -142,10 +142,10 @@ def works_or_explains(call, *values, may=()):
 
 @pytest.fixture(autouse=True)
 def nothing_hangs_and_nothing_is_fetched(monkeypatch, tmp_path):
-    "A test that takes two minutes ends the run with a traceback; the Hub is not asked; files land in an empty folder."
+    "A test that takes ten minutes ends the run with a traceback; the Hub is not asked; files land in an empty folder."
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
-    faulthandler.dump_traceback_later(120, exit=True)
+    faulthandler.dump_traceback_later(600, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
 

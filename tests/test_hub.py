@@ -57,7 +57,7 @@ def ask(url: str, cache: Path, *steps: str, patience: int = 30, **settings: str)
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HFCOURSE_", "TRANSFORMERS_"))}
     places = {"HF_ENDPOINT": url, "HF_HOME": str(cache), "HF_HUB_CACHE": str(cache / "hub"), "HFCOURSE_CACHE": str(cache / "course")}
     done = subprocess.run([sys.executable, "-c", CHILD, *steps], env={**plain, **places, "NO_PROXY": "127.0.0.1", **settings},
-                          capture_output=True, text=True, timeout=120)
+                          capture_output=True, encoding="utf-8", timeout=120)
     assert done.returncode == 0, done.stderr
     *answers, pauses = json.loads(done.stdout)
     assert pauses <= patience, f"it would have paused for {pauses} s"

@@ -33,7 +33,7 @@ def test_the_cut_is_real(tmp_path):
     "Inside, no address outside this machine can be reached."
     before, env = cut_off(tmp_path)
     code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
-    done = subprocess.run([*before, sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    done = subprocess.run([*before, sys.executable, "-c", code], env=env, capture_output=True, encoding="utf-8")
     assert done.returncode != 0 and "OSError" in done.stderr + "OSError" * ("unreachable" in done.stderr)
 
 
@@ -42,5 +42,5 @@ def test_the_course_needs_no_network(words, tmp_path):
     "All lessons run, and the doctor is content, with no network, no cache and no account."
     before, env = cut_off(tmp_path)
     code = "from hfcourse.cli import main; main()"
-    done = subprocess.run([*before, sys.executable, "-c", code, *words], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=900)
+    done = subprocess.run([*before, sys.executable, "-c", code, *words], env=env, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -17,7 +17,7 @@ def wheel(root, tmp_path_factory) -> Path:
     skip = shutil.ignore_patterns(".git", ".venv", "_build", "build", "*.egg-info", "__pycache__", ".carry*", ".*_cache")
     source = shutil.copytree(root, home / "source", ignore=skip)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", home, source]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
     return next(home.glob("*.whl"))
 
@@ -30,7 +30,7 @@ def installed(wheel, root) -> Path:
     bin_ = home / ("Scripts" if os.name == "nt" else "bin")
     pip = [bin_ / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     command = [*pip, "-c", root / "constraints.txt", f"{wheel}[offline]"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
     return bin_
 
@@ -38,7 +38,7 @@ def installed(wheel, root) -> Path:
 def outside(installed, tmp_path, *words):
     "Run a command of that environment in an empty folder, without the checkout on any path."
     env = {**os.environ, "HFCOURSE_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""}
-    return subprocess.run([installed / words[0], *words[1:]], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=600)
+    return subprocess.run([installed / words[0], *words[1:]], cwd=tmp_path, env=env, capture_output=True, encoding="utf-8", timeout=600)
 
 
 def test_wheel_holds_lessons_and_assets(wheel, root):
