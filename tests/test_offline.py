@@ -42,5 +42,6 @@ def test_the_course_needs_no_network(words, tmp_path):
     "All lessons run, and the doctor is content, with no network, no cache and no account."
     before, env = cut_off(tmp_path)
     code = "from hfcourse.cli import main; main()"
-    done = subprocess.run([*before, sys.executable, "-c", code, *words], env=env, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=900)
+    command = [*before, sys.executable, "-c", code, *words]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
