@@ -34,8 +34,8 @@ def load(
     if not (isinstance(head, type) and issubclass(head, transformers.PreTrainedModel)):
         head = transformers.AutoModel
     with assets.quiet():
-        model = head.from_pretrained(path, use_safetensors=True, **safe).to(assets.device()).eval()
-        return model, transformers.AutoTokenizer.from_pretrained(path, **safe)
+        model: Any = head.from_pretrained(path, use_safetensors=True, **safe)
+        return model.to(assets.device()).eval(), transformers.AutoTokenizer.from_pretrained(path, **safe)
 
 
 def name_of(

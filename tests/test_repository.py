@@ -19,7 +19,7 @@ def copy(root, tmp_path):
 
 def test_package_equals_notebooks(root, copy, call):
     "Exporting the notebooks gives the very package."
-    done = call("python", "-c", "from nbdev.export import nbdev_export; nbdev_export()", cwd=copy)
+    done = call("python", "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()", cwd=copy)
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in (copy / "hfcourse").glob("*.py"))
     assert names == sorted(path.name for path in (root / "hfcourse").glob("*.py"))
