@@ -50,9 +50,10 @@ def as_name(
         raise ValueError(f"{what} must be a name or a path, not {text!r}: give a string with no nul byte that is not blank.")
     return text
 
-# %% ../nbs/ground/files.ipynb #be1cc361
+# %% ../nbs/ground/files.ipynb #efb2c978
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
-_WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]  # what is fetched from the Hub: never a pickle, never code
+_WANTED: dict[str, Any] = {  # what is fetched from the Hub: never a pickle, never code, nothing in a folder
+    "allow_patterns": ["*.json", "*.safetensors", "*.txt", "*.model"], "ignore_patterns": ["*/*"]}
 
 
 @lru_cache(maxsize=64)
@@ -152,7 +153,7 @@ def check_folder(
     _check_weights(folder, sought)
     return str(folder)
 
-# %% ../nbs/ground/files.ipynb #43bdbaf0
+# %% ../nbs/ground/files.ipynb #089b13e1
 _PATIENCE = 10  # seconds to wait for the Hub's first answer: its client alone would wait without end
 _WRAPPERS = ("LocalEntryNotFoundError", "DatasetGenerationError")  # errors that say less than their cause
 
@@ -177,7 +178,7 @@ def from_hub(
     from huggingface_hub import snapshot_download
     sought = f"checkpoint {repo!r}"
     try:
-        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=_WANTED, local_files_only=True))
+        folder = Path(snapshot_download(repo, revision=revision, local_files_only=True, **_WANTED))
         if all((folder / name).is_file() for name in needed):
             return _check_cached(folder, sought)
     except (OSError, ValueError, AssetError):
@@ -192,7 +193,7 @@ def _fetch(repo: str, revision: str | None, sought: str) -> Path:
         offered = HfApi().model_info(repo, revision=revision, timeout=_PATIENCE)
         _refuse_pickle([file.rfilename for file in offered.siblings or []], f"{repo} on the Hub", sought)
         _check_cached(Path(hf_hub_download(repo, "config.json", revision=revision)).parent, sought, _check_config)
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=_WANTED, ignore_patterns=["*/*"]))
+        return Path(snapshot_download(repo, revision=revision, **_WANTED))
     except AssetError:
         raise
     except Exception as error:  # the Hub's client passes on errors of several libraries

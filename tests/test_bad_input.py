@@ -215,8 +215,8 @@ def read(html):
 def test_text_in_a_table_stays_text(column, cell, caption):
     "Column, cell and caption are read back as they were."
     table = display.Table([column], [[cell]], caption)
-    assert read(table._repr_html_()) == [text for text in (caption, column, display.show_value(cell)) if text]
-    assert read(display.heat([[0.5]], [cell], [column])._repr_html_()) == [t for t in (column, display.show_value(cell), "0.5000") if t]
+    assert read(table._repr_html_()) == [display.show_value(text) for text in (caption, column, cell) if text]
+    assert read(display.heat([[0.5]], [cell], [column])._repr_html_()) == [display.show_value(t) for t in (column, cell, "0.5000") if t]
     assert read(display.strip([cell])) == [display.show_value(cell) or "\xa0"]
 
 

@@ -158,7 +158,7 @@ def test_a_fault_of_the_hub_is_told_and_leaves_nothing_broken_so_the_next_try_su
 @pytest.mark.parametrize(("name", "fact", "remedy"), [
     ("me/none", "Repository Not Found", "Check the name"),
     ("me/pickled", "holds its weights as a pickle only", "Use a revision that has model.safetensors"),
-    ("me/foreign", "code of its own", "Use a checkpoint whose model_type transformers itself carries"),
+    ("me/foreign", "code of its own", "Use a checkpoint whose classes transformers itself carries"),
 ])
 def test_what_cannot_be_used_is_refused_before_its_weights_or_code_are_fetched(name, fact, remedy, repos, tmp_path):
     with serving(repos) as hub:
