@@ -46,7 +46,7 @@ def _lines(rows: list[list[str]], *columns: str) -> Table:
         table.add_row(*map(Text, row))  # as text: the [lab] of a remedy is no markup
     return table
 
-# %% ../nbs/ground/cli.ipynb #fa7b7609
+# %% ../nbs/ground/cli.ipynb #28dc9935
 def _run_all(chosen: list[course.Lesson], gpu: bool) -> list[course.Outcome]:
     "Run lessons one after the other under a progress bar that shows lesson and cell."
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -63,6 +63,12 @@ def _run_all(chosen: list[course.Lesson], gpu: bool) -> list[course.Outcome]:
             outcomes.append(course.run(lesson, gpu=gpu, watch=watch))
             progress.advance(whole)
     return outcomes
+
+
+def _sees_gpu() -> bool:
+    "Whether the cells flagged `gpu` have something to run on."
+    import torch
+    return torch.cuda.is_available()
 
 
 def _closing(outcomes: list[course.Outcome]) -> Table:
@@ -85,6 +91,8 @@ def run_lessons(
 
     Example: `hfcourse run --only 01_pipeline,03`
     """
+    if gpu and not _sees_gpu():
+        raise ValueError("this machine has no GPU that torch can use: leave --gpu out.")
     outcomes = _run_all(course.choose([name.strip() for name in only.split(",")] if only else []), gpu)
     for outcome in outcomes:
         if outcome.failed:
