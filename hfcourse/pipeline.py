@@ -87,7 +87,7 @@ def decode(
                    key=lambda entry: entry["score"], reverse=True) for row in scores.tolist()]
     return [row[0] for row in rows] if top_k == 1 else [row[:top_k] for row in rows]
 
-# %% ../nbs/01_pipeline.ipynb #c3dbe911
+# %% ../nbs/01_pipeline.ipynb #8126d528
 def trace(
     source: Any,                    # a checkpoint's name or folder, `(model, tokenizer)`, or a pipeline
     text: str,                      # the text
@@ -95,7 +95,7 @@ def trace(
 ) -> Trace:
     "Run one text through a model and keep every stage."
     model, tokenizer = load(source)
-    texts = [capture.check_text(text)] + ([] if text_pair is None else [capture.check_text(text_pair, "text pair")])
+    texts = [capture.check_text(text), *([] if text_pair is None else [capture.check_text(text_pair, "text pair")])]
     inputs = tokenizer(*texts, return_tensors="pt", return_special_tokens_mask=True, return_offsets_mapping=tokenizer.is_fast)
     row = {name: inputs.pop(name)[0].tolist() for name in ("special_tokens_mask", "offset_mapping") if name in inputs}
     ids, limit = inputs["input_ids"][0].tolist(), capture.longest_input(model, tokenizer)
