@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 from . import assets, course
 
-# %% ../nbs/ground/cli.ipynb #d06d9e31
+# %% ../nbs/ground/cli.ipynb #3466b439
 app = typer.Typer(
     help="A course on Hugging Face Transformers that runs on a laptop: its lessons, from the terminal.",
     invoke_without_command=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode="markdown")
@@ -41,7 +41,9 @@ def _door(
 
 def _lines(rows: list[list[str]], *columns: str) -> Table:
     "A plain table for the terminal."
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # a remedy is never cut short
     for row in rows:
         table.add_row(*map(Text, row))  # as text: the [lab] of a remedy is no markup
     return table
@@ -102,7 +104,7 @@ def run_lessons(
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
 
-# %% ../nbs/ground/cli.ipynb #1fead1d5
+# %% ../nbs/ground/cli.ipynb #f6cdcf56
 def _packages() -> list[list[str]]:
     "The packages that lessons need, and their versions here."
     rows = []
@@ -145,7 +147,7 @@ def doctor() -> None:
     Example: `hfcourse doctor`
     """
     rows = _machine() + _packages() + _things()
-    _console.print(_lines(rows, "", "what", "found"), soft_wrap=True)
+    _console.print(_lines(rows, "", "what", "found"))
     failed = sum(row[0] == "FAIL" for row in rows)
     _console.print("All lessons can run here." if not failed else f"{failed} of these must be mended before all lessons run.")
     if failed:
