@@ -429,7 +429,7 @@ away, so it is there to report by, not to learn from.
 Accuracy. The thresholds of overlap (Dice on the two sets of words) and cosine (mean-pooled vectors of the body `minilm`), and their
 directions, are tuned on the training split.
 `sentence1` and `sentence2` are logistic regressions on the words and word pairs of that sentence alone, learnt from the training split:
-near 0.5, one sentence does not tell the label.
+at 0.5 one sentence would tell nothing of the label; what is above it, a sentence gives away by itself.
 
 {baselines}
 
