@@ -153,7 +153,7 @@ def doctor() -> None:
     if failed:
         raise typer.Exit(1)
 
-# %% ../nbs/ground/cli.ipynb #a0c12529
+# %% ../nbs/ground/cli.ipynb #88600546
 def copy_lessons(
     target: Path,  # the reader's folder, made if it is not there
 ) -> list[str]:  # the names of the lessons that were copied
@@ -186,7 +186,8 @@ def lab(
     stayed = len(course.lessons()) - len(copied)
     _console.print(f"{len(copied)} lessons copied to {target}; {stayed} were there and stay as they are.", markup=False, highlight=False)
     if start:
-        raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", str(target)]))  # noqa: S603
+        quiet = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # asks no server anything
+        raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", *quiet, str(target)]))  # noqa: S603
 
 # %% ../nbs/ground/cli.ipynb #15881095
 _FROM_HUB = {

@@ -144,7 +144,7 @@ def length_batches(
             batches.append([row])
     return batches
 
-# %% ../nbs/01_pipeline.ipynb #b4635482
+# %% ../nbs/01_pipeline.ipynb #30474336
 def _classifier(source: Any) -> "transformers.Pipeline":
     "A text-classification pipeline from a pipeline, a checkpoint, or `(model, tokenizer)`."
     if not isinstance(source, transformers.Pipeline):
@@ -182,7 +182,7 @@ def _encoded(tokenizer: Any, window: list[tuple[str, str]], options: dict) -> li
 
 
 def _in_bf16(pipe: Any) -> Any:
-    "The pipeline with a copy of its model in bf16: quicker than autocast, which turns the weights anew for each batch."
+    "The pipeline with a copy of its model in bf16; the caller's model stays as it is."
     half = copy.copy(pipe)
     half.model = copy.deepcopy(pipe.model).to(torch.bfloat16)
     return half
