@@ -25,6 +25,9 @@ class BuildWithLessons(build_py):
             shutil.copyfile(notebook, target)
 
 
+extras = {name: settings[f"{name}_requirements"].split() for name in ("offline", "lab", "dev", "docs")}
+extras["docs"] = [f"{requirement}; python_version >= '3.11'" for requirement in extras["docs"]]  # what Sphinx 9 asks for
+
 setup(
     name=settings["lib_name"],
     version=settings["version"],
@@ -47,7 +50,7 @@ setup(
     package_data={"hfcourse": ["py.typed", "assets/**/*", "assets/*"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={name: settings[f"{name}_requirements"].split() for name in ("offline", "lab", "dev")},
+    extras_require=extras,
     entry_points={"console_scripts": settings["console_scripts"].split()},
     cmdclass={"build_py": BuildWithLessons},
     zip_safe=False,

@@ -57,6 +57,8 @@ CALLS = {
     "display.Table": [lambda v: html_of(display.Table(["a", "b"], [[v, 1.5]], shaded=["a", "b"]))],
     "display.heat": [lambda v: html_of(display.heat([[1]], [v], ["b"])), lambda v: display.heat([[1]], ["a"], [v])],
     "display.strip": [lambda v: display.strip([v])],
+    "display.Chart": [lambda v: html_of(display.Chart([1, 2], {"a": [1, 2]}, says=v)), lambda v: display.Chart([1], v, says="a"),
+                      lambda v: html_of(display.Chart(v, {"a": v}, says="a")), lambda v: display.Chart([1], {"a": [1]}, says="a", logs=v)],
     "tokenization.word_vocabulary": [tokenization.word_vocabulary, lambda v: tokenization.word_vocabulary(["a"], size=v)],
     "tokenization.character_vocabulary": [tokenization.character_vocabulary],
     "tokenization.wordpiece": [lambda v: tokenization.wordpiece(v, {"a": 1}), lambda v: tokenization.wordpiece("a", v)],
