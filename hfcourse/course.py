@@ -90,7 +90,7 @@ def client(
     return NotebookClient(notebook, km=AsyncKernelManager(kernel_name="python3", **sockets), timeout=timeout,
                           resources={"metadata": {"path": str(work)}}, extra_arguments=["--log-level=ERROR"])
 
-# %% ../nbs/ground/course.ipynb #513791f5
+# %% ../nbs/ground/course.ipynb #9927e00c
 @dataclass(frozen=True)
 class Outcome:
     "What became of a lesson."
@@ -99,13 +99,14 @@ class Outcome:
     skipped: list[tuple[int, str]]   # code cells that were not: their number from 1, and why
     seconds: float                   # from the kernel's start to the last cell
     failed: tuple[int, str, str] | None = None  # the cell's number from 1, its source, and the error
+    notebook: Any = None             # with the outputs of the cells that ran
 
     @property
     def ok(self) -> bool:
         "Whether every cell ran that should."
         return self.failed is None
 
-# %% ../nbs/ground/course.ipynb #a97514ae
+# %% ../nbs/ground/course.ipynb #d0ec60a3
 def run(
     lesson: Lesson,
     *,
@@ -133,7 +134,7 @@ def run(
                 except (CellExecutionError, CellTimeoutError, DeadKernelError, ValueError) as error:
                     failed = (number, cell.source, _short(error))
                     break
-    return Outcome(lesson, ran, skipped, time.perf_counter() - began, failed)
+    return Outcome(lesson, ran, skipped, time.perf_counter() - began, failed, notebook)
 
 
 def _short(error: Exception) -> str:

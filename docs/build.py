@@ -1,0 +1,136 @@
+"""Build the site: `python docs/build.py [FOLDER]`, by default `_build/site`.
+
+Runs the notebooks that changed, writes the sources of all pages below `_build/docs`, and calls Sphinx. Warnings are errors.
+"""
+import importlib
+import re
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import nbformat
+
+sys.path.insert(0, str(Path(__file__).parent))
+from lessons import INDEX, PACKAGE, ROOT, PageError, executed, page, then_and_now
+
+from hfcourse import course
+
+HERE, SOURCE, DOCTREES = ROOT / "docs", ROOT / "_build" / "docs", ROOT / "_build" / "doctrees"
+LEFT_OUT = ["_static/scripts/fontawesome.js*", "_static/vendor/fontawesome", "_static/**/*.map", "_static/images/logo_deepnote.svg",
+            "_static/images/logo_jupyter*.svg", "_static/locales", "_sources"]
+
+
+def write(path: Path, text: str) -> None:
+    "Write a source; one that did not change keeps its time, so that Sphinx reads only what changed."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def listing(caption: str, *entries: str) -> str:
+    "A table of contents for the sidebar."
+    return f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(entries) + "\n```"
+
+
+def summary(module: str) -> str:
+    "The first line of a module's docstring."
+    return (importlib.import_module(f"hfcourse.{module}").__doc__ or "").strip().partition("\n")[0]
+
+
+def typed(text: str) -> str:
+    "What a reader types, set as code; ordinary words stay words."
+    looks = re.search(r"[(=]|\w_\w|\w\.\w", text)
+    return f"`` {text} ``" if looks and "`" not in text else re.sub(r"([\\`*_<>|\[\]$])", r"\\\1", text)
+
+
+def table(columns: list[str], rows: list[list]) -> str:
+    "A table in Markdown; a bar inside a cell stays a bar."
+    lines = [columns, ["---"] * len(columns), *([str(value).replace("|", "\\|") for value in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n"
+
+
+def reference(module: str, lesson: course.Lesson | None) -> str:
+    "The source of a module's reference page: each public name where it is defined, in the order of the source."
+    loaded = importlib.import_module(f"hfcourse.{module}")
+    where = f"Taught in lesson [{lesson.name[:2]}, {lesson.title}](../{lesson.name}.ipynb)." if lesson else \
+        "Part of the ground that the lessons stand on."
+    lines = [f"# hfcourse.{module}", f":::{{div}} lead\n{summary(module)}\n:::", where, "```{eval-rst}", f".. py:module:: hfcourse.{module}", ""]
+    for name in loaded.__all__:
+        value = getattr(loaded, name)
+        home = getattr(value, "__module__", loaded.__name__) if callable(value) else loaded.__name__
+        if home != loaded.__name__:
+            lines.append(f":py:obj:`{name} <{home}.{name}>` is described in :py:mod:`{home}`.\n")
+            continue
+        kind = "class" if isinstance(value, type) else "function" if callable(value) else "data"
+        lines += [f".. auto{kind}:: hfcourse.{module}.{name}", *(["   :members:"] if kind == "class" else []), ""]
+    return "\n".join([*lines, "```", ""])
+
+
+def sources() -> None:
+    "Write everything that Sphinx reads."
+    lessons, done = course.lessons(), {}
+    for lesson in [INDEX, *lessons]:
+        done[lesson.name] = executed(lesson)
+        print(f"{lesson.name}: {done[lesson.name].metadata.seconds:.0f} s", flush=True)
+    taught = {lesson.name.split("_", 1)[1]: lesson for lesson in lessons}
+    modules = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
+    modules = [*taught, *(name for name in modules if name not in taught)]
+    for lesson in [INDEX, *lessons]:
+        made = page(lesson, done[lesson.name])
+        if lesson is INDEX:
+            contents = [listing("Lessons", *(one.name for one in lessons)), listing("Reference", "reference/index"),
+                        listing("More", "then-and-now", "glossary", "teachers", "releases")]
+            made.cells.append(nbformat.v4.new_markdown_cell("\n\n".join(contents), id="contents"))
+        write(SOURCE / f"{lesson.name}.ipynb", nbformat.writes(made))
+    for module in modules:
+        write(SOURCE / "reference" / f"{module}.md", reference(module, taught.get(module)))
+    filled = {
+        "modules": table(["module", "what it is for", "lesson"], [
+            [f"[hfcourse.{name}]({name}.md)", summary(name), f"[{taught[name].name[:2]}](../{taught[name].name}.ipynb)" if name in taught else ""]
+            for name in modules]) + listing("", *modules),
+        "times": table(["lesson", "minutes to read", "seconds to run on two cores"], [
+            [f"[{one.name[:2]}, {one.title}]({one.name}.ipynb)", one.minutes, f"{done[one.name].metadata.seconds:.0f}"] for one in lessons]),
+        "rows": table(["older notes", "what it gives today", "now", "lesson"], [
+            [*map(typed, row), f"[{one.name[:2]}]({one.name}.ipynb)"] for one in lessons for row in then_and_now(one, done[one.name])]),
+    }
+    for path in (HERE / "pages").glob("**/*.md"):
+        text = re.sub(r"^% (\w+)$", lambda found: filled[found[1]], path.read_text(encoding="utf-8"), flags=re.M)
+        write(SOURCE / path.relative_to(HERE / "pages"), text)
+    write(SOURCE / "releases.md", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    for lesson in lessons:
+        write(SOURCE / "extra" / "notebooks" / f"{lesson.name}.ipynb", lesson.path.read_text(encoding="utf-8"))
+
+
+def vendor() -> None:
+    "Copy KaTeX's style and fonts out of its npm package, in the one format that every browser of today reads."
+    katex = HERE / "node_modules" / "katex" / "dist"
+    if not katex.is_dir():
+        raise PageError(f"{katex} is missing: run make docs, which installs it.")
+    style = re.sub(r",url\([^)]*\.(?:woff|ttf)\) format\([^)]*\)", "", (katex / "katex.min.css").read_text(encoding="utf-8"))
+    write(ROOT / "_build" / "vendor" / "katex" / "katex.min.css", style)
+    shutil.copytree(katex / "fonts", ROOT / "_build" / "vendor" / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff"), dirs_exist_ok=True)
+
+
+def main() -> int:
+    "Build; the exit code says whether all went well."
+    from sphinx.cmd.build import main as sphinx
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "_build" / "site"
+    warnings.filterwarnings("ignore", module="nbformat")
+    try:
+        vendor()
+        sources()
+    except PageError as error:
+        print(f"The site was not built.\n{error}", file=sys.stderr)
+        return 1
+    code = sphinx(["-b", "html", "-W", "--keep-going", "-q", "-c", str(HERE), "-d", str(DOCTREES), "-j", "2", str(SOURCE), str(out)])
+    for pattern in LEFT_OUT:
+        for path in out.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if code == 0:
+        print(f"The site is in {out}.")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""Notebooks to pages: run each in a real kernel, once for each state of code and package, and write it as MyST-NB reads it."""
+import ast
+import hashlib
+import os
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from hfcourse import course
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS, PACKAGE, CACHE = ROOT / "nbs", ROOT / "hfcourse", ROOT / "_build" / "executed"
+INDEX = course.Lesson("index", "hfcourse", 0, NOTEBOOKS / "index.ipynb")
+FLAG = re.compile(r"^#\|\s*(\w+):?[ \t]*(.*)\n?", re.M)
+
+
+class PageError(Exception):
+    "A lesson that cannot become a page: says which lesson, which cell, and why."
+
+
+def state(notebook: nbformat.NotebookNode) -> str:
+    "What the outputs depend on, as a hash: the cells, the package with what it ships, the pinned packages, Python."
+    sources = [cell.source.encode() for cell in notebook.cells if cell.cell_type == "code"]
+    files = [*sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"), ROOT / "constraints.txt"]
+    parts = [sys.version.encode(), *sources, *(path.read_bytes() for path in files)]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def executed(lesson: course.Lesson, *, cache: Path = CACHE) -> nbformat.NotebookNode:
+    "The notebook with its outputs; `PageError` when a cell fails. `metadata.seconds` is what the run took."
+    notebook, kept = nbformat.read(lesson.path, as_version=4), cache / f"{lesson.name}.ipynb"
+    now = state(notebook)
+    if kept.exists() and (old := nbformat.read(kept, as_version=4)).metadata.get("state") == now:
+        for cell, before in zip(notebook.cells, old.cells, strict=True):
+            notebook.cells[notebook.cells.index(cell)] = before if cell.cell_type == "code" else cell
+        notebook.metadata |= {"state": now, "seconds": old.metadata.seconds}
+        return notebook
+    os.environ |= {"TQDM_DISABLE": "1", "HFCOURSE_DEVICE": "cpu", "HF_HUB_OFFLINE": "1"}
+    outcome = course.run(lesson)
+    if outcome.failed:
+        number, source, error = outcome.failed
+        raise PageError(f"{lesson.name}, code cell {number}:\n\n{source}\n\n{error}")
+    outcome.notebook.metadata |= {"state": now, "seconds": round(outcome.seconds, 1)}
+    cache.mkdir(parents=True, exist_ok=True)
+    nbformat.write(outcome.notebook, kept)
+    return outcome.notebook
+
+
+def flags(source: str) -> dict[str, str]:
+    "nbdev's flags of a cell: `#| echo: false` gives `{'echo': 'false'}`."
+    return dict(FLAG.findall(source))
+
+
+def definitions(source: str) -> list[str]:
+    "The public names that a cell defines."
+    found = [node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    return [name for name in found if not name.startswith("_")]
+
+
+def names_in(notebook: nbformat.NotebookNode, module: str | None) -> dict[str, str]:
+    "For each name of the package that the notebook imports or defines, where its reference is."
+    found = {}
+    for cell in notebook.cells:
+        tree = ast.parse(cell.source) if cell.cell_type == "code" else ast.Module([], [])
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hfcourse."):
+                found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        if module and "exports" in flags(cell.source) or "export" in flags(cell.source):
+            found |= {name: f"hfcourse.{module}.{name}" for name in definitions(cell.source)}
+    return found
+
+
+class Pictures(HTMLParser):
+    "Counts pictures without alternative text."
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.bare = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        self.bare += tag == "img" and not dict(attributes).get("alt")
+
+
+def check_pictures(name: str, number: int, cell: nbformat.NotebookNode) -> None:
+    "`PageError` for a picture that says nothing to those who do not see it."
+    html = [cell.source] if cell.cell_type == "markdown" else [output.get("data", {}).get("text/html", "") for output in cell.outputs]
+    bare = sum(Pictures(text).bare for text in html) + len(re.findall(r"!\[\s*\]\(", cell.source if cell.cell_type == "markdown" else ""))
+    if cell.cell_type == "code" and "alt" not in flags(cell.source):
+        bare += sum(any(kind.startswith("image/") for kind in output.get("data", {})) for output in cell.outputs)
+    if bare:
+        raise PageError(f"{name}, cell {number}: a picture has no alternative text. Draw with hfcourse.display.Chart, or give `alt`.")
+
+
+def head(lesson: course.Lesson, module: str, needs: str, seconds: float) -> str:
+    "What a reader wants to know first: minutes, needs, module, and the notebook to take along."
+    needs = re.sub(r"\s*Minutes: \d+\.?", "", needs).strip()
+    return (f":::{{div}} lesson-head\n- **{lesson.minutes} minutes** to read\n- runs in **{seconds:.0f} seconds** on two cores\n"
+            f"- exports [`hfcourse.{module}`](reference/{module}.md)\n"
+            f"- <a href=\"notebooks/{lesson.name}.ipynb\" download>the notebook</a>\n:::\n\n{needs}")
+
+
+def code(cell: nbformat.NotebookNode, known: dict[str, str], module: str | None) -> list[nbformat.NotebookNode]:
+    "A code cell as the page shows it, with a place to link to where it defines something."
+    given = flags(cell.source)
+    source = FLAG.sub("", cell.source).strip("\n")
+    if {"hide", "default_exp"} & given.keys() or not source:
+        return []
+    made = new_code_cell(source, outputs=cell.outputs, execution_count=cell.execution_count)
+    before, after = [], []
+    if "export" in given and definitions(source) + re.findall(r"^def _|^class _", source, re.M):
+        made.metadata.tags = ["hide-input"]  # helpers: there for whoever wants them
+    if given.get("echo") == "false":
+        made.metadata.tags = ["remove-input"]
+    if "exports" in given:
+        before = [new_markdown_cell("\n".join(f"(written-{module}-{name})=" for name in definitions(source)))]
+    if reason := course.why_skipped(cell.source):
+        after = [new_markdown_cell(f"*Not run for this page: {reason}.*")]
+    return [*before, made, *after]
+
+
+def page(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    "The notebook that MyST-NB turns into a page."
+    found = [flags(cell.source)["default_exp"] for cell in notebook.cells if cell.cell_type == "code" and "default_exp" in flags(cell.source)]
+    module = found[0] if found else None
+    known = names_in(notebook, module)
+    cells = []
+    for number, cell in enumerate(notebook.cells, 1):
+        check_pictures(lesson.name, number, cell)
+        if cell.cell_type == "code":
+            cells += code(cell, known, module)
+        elif number == 1:
+            title, said = cell.source.split("\n", 1)
+            cells.append(new_markdown_cell(f"{title}\n\n:::{{div}} lead\n{said.strip().lstrip('> ')}\n:::"))
+        elif number == 2 and module:
+            cells.append(new_markdown_cell(head(lesson, module, cell.source, notebook.metadata.seconds)))
+        else:
+            cells.append(new_markdown_cell(cell.source))
+    for place, cell in enumerate(cells):
+        cell.id = f"cell-{place}"  # the same each time
+    said = notebook.cells[0].source.split("\n", 1)[1].strip().lstrip("> ")
+    made = new_notebook(cells=cells, metadata={
+        "kernelspec": notebook.metadata.kernelspec, "language_info": {"name": "python"},
+        "myst": {"html_meta": {"description": said}}, "hfcourse": known})
+    nbformat.validate(made)
+    return made
+
+
+def then_and_now(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> list[list[str]]:
+    "The rows of the lesson's table of old and present forms: old, what it gives today, what to write now."
+    rows = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            if ">older notes<" in html:
+                texts = [["".join(part.itertext()) for part in row] for row in ElementTree.fromstring(html).iter("tr")]
+                rows += [[row[0], row[1] if len(row) == 3 else "", row[-1]] for row in texts[1:]]
+    if not rows:
+        raise PageError(f"{lesson.name}: no table whose first column is \"older notes\": every lesson has one.")
+    return rows
