@@ -3,6 +3,7 @@
 Runs the notebooks that changed, writes the sources of all pages below `_build/docs`, and calls Sphinx. Warnings are errors.
 """
 import importlib
+import logging
 import re
 import shutil
 import sys
@@ -10,14 +11,15 @@ import warnings
 from pathlib import Path
 
 import nbformat
+from fontTools import subset
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lessons import INDEX, PACKAGE, ROOT, PageError, executed, page, then_and_now
+from lessons import INDEX, PACKAGE, ROOT, PageError, cores, executed, page, then_and_now
 
 from hfcourse import course
 
 HERE, SOURCE, DOCTREES = ROOT / "docs", ROOT / "_build" / "docs", ROOT / "_build" / "doctrees"
-LEFT_OUT = ["_static/scripts/fontawesome.js*", "_static/vendor/fontawesome", "_static/**/*.map", "_static/images/logo_deepnote.svg",
+LEFT_OUT = ["_static/scripts/fontawesome.js*", "_static/vendor/fontawesome/webfonts/fa-regular*", "_static/**/*.map", "_static/images/logo_deepnote.svg",
             "_static/images/logo_jupyter*.svg", "_static/locales", "_sources"]
 
 
@@ -30,7 +32,7 @@ def write(path: Path, text: str) -> None:
 
 def listing(caption: str, *entries: str) -> str:
     "A table of contents for the sidebar."
-    return f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(entries) + "\n```"
+    return f"```{{toctree}}\n:hidden:\n" + f":caption: {caption}\n" * bool(caption) + "\n" + "\n".join(entries) + "\n```"
 
 
 def summary(module: str) -> str:
@@ -55,7 +57,7 @@ def reference(module: str, lesson: course.Lesson | None) -> str:
     loaded = importlib.import_module(f"hfcourse.{module}")
     where = f"Taught in lesson [{lesson.name[:2]}, {lesson.title}](../{lesson.name}.ipynb)." if lesson else \
         "Part of the ground that the lessons stand on."
-    lines = [f"# hfcourse.{module}", f":::{{div}} lead\n{summary(module)}\n:::", where, "```{eval-rst}", f".. py:module:: hfcourse.{module}", ""]
+    lines = [f"# hfcourse.{module}", f":::{{container}} lead\n{summary(module)}\n:::", where, "```{eval-rst}", f".. py:module:: hfcourse.{module}", ""]
     for name in loaded.__all__:
         value = getattr(loaded, name)
         home = getattr(value, "__module__", loaded.__name__) if callable(value) else loaded.__name__
@@ -89,7 +91,7 @@ def sources() -> None:
         "modules": table(["module", "what it is for", "lesson"], [
             [f"[hfcourse.{name}]({name}.md)", summary(name), f"[{taught[name].name[:2]}](../{taught[name].name}.ipynb)" if name in taught else ""]
             for name in modules]) + listing("", *modules),
-        "times": table(["lesson", "minutes to read", "seconds to run on two cores"], [
+        "times": table(["lesson", "minutes to read", f"seconds to run on {cores()} CPU cores"], [
             [f"[{one.name[:2]}, {one.title}]({one.name}.ipynb)", one.minutes, f"{done[one.name].metadata.seconds:.0f}"] for one in lessons]),
         "rows": table(["older notes", "what it gives today", "now", "lesson"], [
             [*map(typed, row), f"[{one.name[:2]}]({one.name}.ipynb)"] for one in lessons for row in then_and_now(one, done[one.name])]),
@@ -112,6 +114,28 @@ def vendor() -> None:
     shutil.copytree(katex / "fonts", ROOT / "_build" / "vendor" / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff"), dirs_exist_ok=True)
 
 
+def icons(out: Path) -> None:
+    "Cut the icon fonts down to the icons that the pages show: 230 kB become 3. The script that would draw them all goes."
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    texts = [path.read_text(encoding="utf-8") for path in [*out.rglob("*.html"), *out.glob("_static/scripts/*theme.js")]]
+    names = {name for text in texts for name in re.findall(r"\bfa-([a-z-]+)", text)}
+    style = (out / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    rules = re.findall(r'([^{}]*)\{--fa:"\\([0-9a-f]+)', style)
+    codes = [int(code, 16) for selectors, code in rules if names & set(re.findall(r"\.fa-([a-z-]+)", selectors))]
+    for font in out.glob("_static/vendor/fontawesome/webfonts/*.woff2"):
+        options = subset.Options(flavor="woff2", layout_features=[])
+        cut = subset.load_font(str(font), options)
+        cutter = subset.Subsetter(options)
+        cutter.populate(unicodes=codes)
+        cutter.subset(cut)
+        subset.save_font(cut, str(font), options)
+    for path in out.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        bare = re.sub(r'\s*<script defer src="[^"]*fontawesome\.js[^"]*"></script>', "", text)
+        if bare != text:
+            path.write_text(bare, encoding="utf-8")
+
+
 def main() -> int:
     "Build; the exit code says whether all went well."
     from sphinx.cmd.build import main as sphinx
@@ -127,6 +151,7 @@ def main() -> int:
     for pattern in LEFT_OUT:
         for path in out.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    icons(out)
     if code == 0:
         print(f"The site is in {out}.")
     return code

@@ -1,14 +1,10 @@
 """The site's settings for Sphinx. `docs/build.py` calls it."""
 import sys
-from configparser import ConfigParser
 from pathlib import Path
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-sys.path.insert(0, str(HERE))
-settings = ConfigParser(delimiters=["="])
-settings.read(ROOT / "settings.ini", encoding="utf-8")
-meta = settings["DEFAULT"]
+sys.path.insert(0, str(Path(__file__).parent))
+from lessons import META as meta
+from lessons import ROOT
 
 project, author, release, language = meta["title"], meta["author"], meta["version"], "en"
 copyright = meta["copyright"]  # noqa: A001 (Sphinx's name)
@@ -30,7 +26,6 @@ katex_prerender, katex_css_path = True, "katex/katex.min.css"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
-python_maximum_signature_line_length = 72
 python_use_unqualified_type_names = True
 add_module_names = False
 viewcode_line_numbers = False

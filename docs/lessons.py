@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import sys
+from configparser import ConfigParser
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,10 @@ from hfcourse import course
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS, PACKAGE, CACHE = ROOT / "nbs", ROOT / "hfcourse", ROOT / "_build" / "executed"
+config = ConfigParser(delimiters=["="])
+config.read(ROOT / "settings.ini", encoding="utf-8")
+META = config["DEFAULT"]
+REPOSITORY = f"{META['git_url']}/blob/{META['branch']}"
 INDEX = course.Lesson("index", "hfcourse", 0, NOTEBOOKS / "index.ipynb")
 FLAG = re.compile(r"^#\|\s*(\w+):?[ \t]*(.*)\n?", re.M)
 
@@ -31,6 +36,11 @@ def state(notebook: nbformat.NotebookNode) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
+def cores() -> int:
+    "The CPU cores that a lesson may use."
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def executed(lesson: course.Lesson, *, cache: Path = CACHE) -> nbformat.NotebookNode:
     "The notebook with its outputs; `PageError` when a cell fails. `metadata.seconds` is what the run took."
     notebook, kept = nbformat.read(lesson.path, as_version=4), cache / f"{lesson.name}.ipynb"
@@ -38,14 +48,14 @@ def executed(lesson: course.Lesson, *, cache: Path = CACHE) -> nbformat.Notebook
     if kept.exists() and (old := nbformat.read(kept, as_version=4)).metadata.get("state") == now:
         for cell, before in zip(notebook.cells, old.cells, strict=True):
             notebook.cells[notebook.cells.index(cell)] = before if cell.cell_type == "code" else cell
-        notebook.metadata |= {"state": now, "seconds": old.metadata.seconds}
+        notebook.metadata |= {"state": now, "seconds": old.metadata.seconds, "cores": old.metadata.cores}
         return notebook
     os.environ |= {"TQDM_DISABLE": "1", "HFCOURSE_DEVICE": "cpu", "HF_HUB_OFFLINE": "1"}
     outcome = course.run(lesson)
     if outcome.failed:
         number, source, error = outcome.failed
         raise PageError(f"{lesson.name}, code cell {number}:\n\n{source}\n\n{error}")
-    outcome.notebook.metadata |= {"state": now, "seconds": round(outcome.seconds, 1)}
+    outcome.notebook.metadata |= {"state": now, "seconds": round(outcome.seconds, 1), "cores": cores()}
     cache.mkdir(parents=True, exist_ok=True)
     nbformat.write(outcome.notebook, kept)
     return outcome.notebook
@@ -60,6 +70,16 @@ def definitions(source: str) -> list[str]:
     "The public names that a cell defines."
     found = [node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     return [name for name in found if not name.startswith("_")]
+
+
+def label(module: str | None, name: str) -> str:
+    "The place in a lesson where a name is defined; labels know no capitals, names do."
+    return f"written-{module}-{'class' if name[0].isupper() else 'name'}-{name.lower()}"
+
+
+def linked(text: str) -> str:
+    "Links to files of the project that are no pages lead to the repository."
+    return re.sub(r"\]\((?!https?:|#)([\w./-]+)(?<!\.ipynb)\)", rf"]({REPOSITORY}/\1)", text)
 
 
 def names_in(notebook: nbformat.NotebookNode, module: str | None) -> dict[str, str]:
@@ -97,15 +117,15 @@ def check_pictures(name: str, number: int, cell: nbformat.NotebookNode) -> None:
         raise PageError(f"{name}, cell {number}: a picture has no alternative text. Draw with hfcourse.display.Chart, or give `alt`.")
 
 
-def head(lesson: course.Lesson, module: str, needs: str, seconds: float) -> str:
+def head(lesson: course.Lesson, module: str, needs: str, run: nbformat.NotebookNode) -> str:
     "What a reader wants to know first: minutes, needs, module, and the notebook to take along."
     needs = re.sub(r"\s*Minutes: \d+\.?", "", needs).strip()
-    return (f":::{{div}} lesson-head\n- **{lesson.minutes} minutes** to read\n- runs in **{seconds:.0f} seconds** on two cores\n"
+    return (f":::{{container}} lesson-head\n- **{lesson.minutes} minutes** to read\n- runs in **{run.seconds:.0f} seconds** on {run.cores} CPU cores\n"
             f"- exports [`hfcourse.{module}`](reference/{module}.md)\n"
             f"- <a href=\"notebooks/{lesson.name}.ipynb\" download>the notebook</a>\n:::\n\n{needs}")
 
 
-def code(cell: nbformat.NotebookNode, known: dict[str, str], module: str | None) -> list[nbformat.NotebookNode]:
+def code(cell: nbformat.NotebookNode, number: int, module: str | None) -> list[nbformat.NotebookNode]:
     "A code cell as the page shows it, with a place to link to where it defines something."
     given = flags(cell.source)
     source = FLAG.sub("", cell.source).strip("\n")
@@ -113,12 +133,19 @@ def code(cell: nbformat.NotebookNode, known: dict[str, str], module: str | None)
         return []
     made = new_code_cell(source, outputs=cell.outputs, execution_count=cell.execution_count)
     before, after = [], []
-    if "export" in given and definitions(source) + re.findall(r"^def _|^class _", source, re.M):
-        made.metadata.tags = ["hide-input"]  # helpers: there for whoever wants them
+    kinds = {type(node) for node in ast.parse(source).body} - {ast.Import, ast.ImportFrom}
+    helps = "export" in given and bool({ast.FunctionDef, ast.ClassDef} & kinds)
+    imports = source.startswith(("import ", "from ")) and kinds <= {ast.Assign, ast.Expr} and not cell.outputs and (number <= 6 or not kinds)
+    if helps or imports:
+        made.metadata.tags = ["hide-input"]  # there for whoever wants them
+        made.metadata.mystnb = {"code_prompt_show": "Show the helpers" if helps else "Show the imports",
+                                "code_prompt_hide": "Hide the helpers" if helps else "Hide the imports"}
     if given.get("echo") == "false":
         made.metadata.tags = ["remove-input"]
     if "exports" in given:
-        before = [new_markdown_cell("\n".join(f"(written-{module}-{name})=" for name in definitions(source)))]
+        before = [new_markdown_cell("\n".join(f"({label(module, name)})=" for name in definitions(source)))]
+        names = ", ".join(f"`{name}`" for name in definitions(source))
+        after = [new_markdown_cell(f":::{{container}} to-reference\nIn the reference: {names}\n:::")] if names else []
     if reason := course.why_skipped(cell.source):
         after = [new_markdown_cell(f"*Not run for this page: {reason}.*")]
     return [*before, made, *after]
@@ -133,14 +160,14 @@ def page(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> nbformat.Not
     for number, cell in enumerate(notebook.cells, 1):
         check_pictures(lesson.name, number, cell)
         if cell.cell_type == "code":
-            cells += code(cell, known, module)
+            cells += code(cell, number, module)
         elif number == 1:
             title, said = cell.source.split("\n", 1)
-            cells.append(new_markdown_cell(f"{title}\n\n:::{{div}} lead\n{said.strip().lstrip('> ')}\n:::"))
+            cells.append(new_markdown_cell(f"{title}\n\n:::{{container}} lead\n{said.strip().lstrip('> ')}\n:::"))
         elif number == 2 and module:
-            cells.append(new_markdown_cell(head(lesson, module, cell.source, notebook.metadata.seconds)))
+            cells.append(new_markdown_cell(head(lesson, module, cell.source, notebook.metadata)))
         else:
-            cells.append(new_markdown_cell(cell.source))
+            cells.append(new_markdown_cell(linked(cell.source)))
     for place, cell in enumerate(cells):
         cell.id = f"cell-{place}"  # the same each time
     said = notebook.cells[0].source.split("\n", 1)[1].strip().lstrip("> ")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docutils import nodes
 from fastcore.docments import docments
+from lessons import label
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
@@ -65,9 +66,9 @@ def complete(app: Sphinx, what: str, name: str, value: object, options: object, 
     lines[:] = [literal(line) for line in lines]
     added = [f":{'returns' if one == 'return' else f'param {one}'}: {literal(text)}" for one, text in described(value).items()]
     added += [f":raises {kind}: {literal(text)}" for kind, text in (errors(value) if what != "method" else [])]
-    module, _, short = name.removeprefix("hfcourse.").partition(".")
-    if f"written-{module}-{short}" in app.env.hfcourse_written:
-        added += ["", f":ref:`Where the lesson writes it <written-{module}-{short}>`"]
+    place = label(*name.split(".")[1:3])
+    if what != "method" and place in app.env.hfcourse_written:
+        added += ["", f":ref:`Where the lesson writes it <{place}>`"]
     lines += ["", *added, ""]
 
 

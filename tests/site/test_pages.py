@@ -1,0 +1,84 @@
+"""Each page in a real browser: it asks nobody else, logs no error, fits a phone, and reads well for everyone."""
+import gzip
+import re
+
+import pytest
+from built import LESSONS, PAGES, ROOT, SOURCES
+
+AXE = ROOT / "docs" / "node_modules" / "axe-core" / "axe.min.js"
+AUDIT = """async () => (await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], resultTypes: ["violations"]}))
+    .violations.flatMap(one => one.nodes.map(node => `${one.id}: ${node.target} ${node.failureSummary.replace(/\\s+/g, " ")}`))"""
+FOCUSABLE = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")].filter(one =>
+    one.tabIndex >= 0 && !one.disabled && one.checkVisibility({visibilityProperty: true}) && one.getClientRects().length)"""
+CHARACTERS = """() => [...document.querySelectorAll(".bd-article section > p")].flatMap(p => {
+    const range = document.createRange(), text = p.innerText.length;
+    range.selectNodeContents(p);
+    const lines = new Set([...range.getClientRects()].map(box => Math.round(box.bottom / 8)));
+    return p.getBoundingClientRect().height > 60 ? [text / Math.round(p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight))] : [];
+})"""
+
+
+def test_no_page_is_forgotten(site):
+    "What is built is what is looked at."
+    built = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
+    assert {path for path in built if not path.startswith("_static/")} == {*PAGES, *SOURCES}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", [*PAGES, *SOURCES])
+def test_a_page_is_sound(name, theme, width, open_page):
+    "No request outside the site, no error in the console, no sideways scroll, no violation of WCAG 2.1 AA."
+    page = open_page(name, width=width, theme=theme)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert page.evaluate(AUDIT) == []
+    assert page.noted == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, *SOURCES[:2]])
+def test_a_page_is_used_by_keyboard_alone(name, open_page):
+    "The Tab key reaches whatever a mouse can press, leaves each again, and one sees where it is."
+    page = open_page(name)
+    page.evaluate("""() => { window.reached = []; window.bare = []; document.addEventListener("focusin", event => {
+        const style = getComputedStyle(event.target);
+        window.reached.push(event.target);
+        if (style.outlineStyle === "none" && style.boxShadow === "none") window.bare.push(event.target.outerHTML.slice(0, 99));
+    }); }""")
+    count = page.evaluate(f"({FOCUSABLE})().length")
+    for _ in range(count + 3):
+        page.keyboard.press("Tab")
+    assert count > 5
+    assert page.evaluate(f"({FOCUSABLE})().filter(one => !reached.includes(one)).map(one => one.outerHTML.slice(0, 99))") == []
+    assert page.evaluate("bare") == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, *SOURCES[:2]])
+def test_a_page_says_what_it_shows(name, open_page):
+    "One main heading; a language; pictures have alternative text, tables headers, and lines a length that one can read."
+    page = open_page(name)
+    assert page.locator("h1:visible").count() == 1 and page.evaluate("document.documentElement.lang") == "en"
+    assert page.evaluate("[...document.images].filter(one => !one.hasAttribute('alt') || (one.closest('article') && !one.alt)).map(one => one.outerHTML)") == []
+    assert page.evaluate("[...document.querySelectorAll('article table')].filter(one => !one.querySelector('th') && one.rows.length > 1).length") == 0
+    lengths = page.evaluate(CHARACTERS)
+    assert all(length <= 80 for length in lengths) and (not lengths or sorted(lengths)[len(lengths) // 2] >= 55), lengths
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_is_light(name, open_page):
+    "A first visit takes at most 400 kB, compressed."
+    page = open_page(name)
+    page.wait_for_load_state("networkidle")
+    sizes = {url: len(body) if url.endswith("woff2") else len(gzip.compress(body)) for url, body in ((u, a.body()) for u, a in page.weight.items())}
+    assert len(sizes) > 5 and sum(sizes.values()) <= 400_000, sorted(sizes.items(), key=lambda item: -item[1])[:6]
+
+
+@pytest.mark.parametrize("name", ["index", *LESSONS[:1], "reference/padding"])
+def test_a_page_shows_itself_to_others(name, open_page, site):
+    "A description, a card with its picture and alternative text, an icon."
+    page = open_page(name)
+    card = {one: page.locator(f"meta[property='og:{one}']").get_attribute("content") for one in ("title", "url", "image", "image:alt", "description")}
+    assert all(card.values()) and card["url"].endswith(f"{name}.html".replace("index.html", "")) | card["url"].endswith(f"{name}.html")
+    assert (site / re.sub(r"^https://[^/]+/[^/]+/", "", card["image"])).read_bytes()[:4] == b"\x89PNG"
+    assert page.locator("link[rel~='icon']").count() == 1
