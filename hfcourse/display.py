@@ -28,7 +28,7 @@ def show_value(
     text = str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
-# %% ../nbs/ground/display.ipynb #278c7e1d
+# %% ../nbs/ground/display.ipynb #5e9ba8f7
 def shade(
     share: float,  # from -1 to 1; beyond is cut off
 ) -> str:  # an inline style: background and text colour
@@ -38,7 +38,14 @@ def shade(
     strength = min(abs(share), 1.0) if share == share else 0.0  # not a number has no shade
     full = (33, 102, 172) if share >= 0 else (179, 88, 6)
     red, green, blue = (round(255 + (channel - 255) * strength) for channel in full)
-    return f"background:#{red:02x}{green:02x}{blue:02x};color:{'#ffffff' if strength > .6 else '#111111'}"
+    text = "#ffffff" if _luminance(red, green, blue) < 0.179 else "#000000"  # at 0.179 both have the same contrast, 4.6 to 1
+    return f"background:#{red:02x}{green:02x}{blue:02x};color:{text}"
+
+
+def _luminance(*channels: int) -> float:
+    "How bright a colour is, from 0 to 1, as WCAG 2.1 defines relative luminance; channels from 0 to 255."
+    red, green, blue = (c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 # %% ../nbs/ground/display.ipynb #bed4aa2b
 @dataclass(frozen=True)
