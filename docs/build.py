@@ -42,7 +42,7 @@ def summary(module: str) -> str:
 
 def typed(text: str) -> str:
     "What a reader types, set as code; ordinary words stay words."
-    looks = re.search(r"[(=]|\w_\w|\w\.\w", text)
+    looks = re.search(r"[(=]|\w_\w|\w\.\w", text) and not re.search(r"[;:] | and | or |\(lesson", text)
     return f"`` {text} ``" if looks and "`" not in text else re.sub(r"([\\`*_<>|\[\]$])", r"\\\1", text)
 
 
@@ -81,7 +81,7 @@ def sources() -> None:
     for lesson in [INDEX, *lessons]:
         made = page(lesson, done[lesson.name])
         if lesson is INDEX:
-            contents = [listing("Lessons", *(one.name for one in lessons)), listing("Reference", "reference/index"),
+            contents = [listing("Lessons", *(f"{one.name[:2]} {one.title} <{one.name}>" for one in lessons)), listing("Reference", "reference/index"),
                         listing("More", "then-and-now", "glossary", "teachers", "releases")]
             made.cells.append(nbformat.v4.new_markdown_cell("\n\n".join(contents), id="contents"))
         write(SOURCE / f"{lesson.name}.ipynb", nbformat.writes(made))
@@ -93,8 +93,9 @@ def sources() -> None:
             for name in modules]) + listing("", *modules),
         "times": table(["lesson", "minutes to read", f"seconds to run on {cores()} CPU cores"], [
             [f"[{one.name[:2]}, {one.title}]({one.name}.ipynb)", one.minutes, f"{done[one.name].metadata.seconds:.0f}"] for one in lessons]),
-        "rows": table(["older notes", "what it gives today", "now", "lesson"], [
-            [*map(typed, row), f"[{one.name[:2]}]({one.name}.ipynb)"] for one in lessons for row in then_and_now(one, done[one.name])]),
+        "rows": table(["older notes", "now", "lesson"], [
+            [typed(old), typed(now) + f"<br>the old form today: {typed(today)}" * bool(today), f"[{one.name[:2]}]({one.name}.ipynb)"]
+            for one in lessons for old, today, now in then_and_now(one, done[one.name])]),
     }
     for path in (HERE / "pages").glob("**/*.md"):
         text = re.sub(r"^% (\w+)$", lambda found: filled[found[1]], path.read_text(encoding="utf-8"), flags=re.M)
@@ -147,7 +148,10 @@ def main() -> int:
     except PageError as error:
         print(f"The site was not built.\n{error}", file=sys.stderr)
         return 1
-    code = sphinx(["-b", "html", "-W", "--keep-going", "-q", "-c", str(HERE), "-d", str(DOCTREES), "-j", "2", str(SOURCE), str(out)])
+    began = max((path.stat().st_mtime for path in out.glob("*.html")), default=0)
+    made = [*SOURCE.rglob("*"), *HERE.glob("*.py"), *PACKAGE.glob("*.py"), *HERE.glob("static/*")]
+    every = ["-a"] * any(path.is_file() and path.stat().st_mtime > began for path in made)  # each page carries the list of all
+    code = sphinx(["-b", "html", *every, "-W", "--keep-going", "-q", "-c", str(HERE), "-d", str(DOCTREES), "-j", "2", str(SOURCE), str(out)])
     for pattern in LEFT_OUT:
         for path in out.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -12,6 +12,7 @@ extensions = ["myst_nb", "reference", "sphinx.ext.autodoc", "sphinx.ext.viewcode
 exclude_patterns = ["extra"]
 hfcourse_taught = ["assets", "display", "record", *(path.stem.split("_", 1)[1] for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")))]
 nitpicky = True
+smartquotes = False  # quotes in code stay straight
 nitpick_ignore_regex = [("py:.*", r"(?!hfcourse).*")]  # other projects' names: their references would need a network
 
 # Notebooks come executed

@@ -138,8 +138,8 @@ def code(cell: nbformat.NotebookNode, number: int, module: str | None) -> list[n
     imports = source.startswith(("import ", "from ")) and kinds <= {ast.Assign, ast.Expr} and not cell.outputs and (number <= 6 or not kinds)
     if helps or imports:
         made.metadata.tags = ["hide-input"]  # there for whoever wants them
-        made.metadata.mystnb = {"code_prompt_show": "Show the helpers" if helps else "Show the imports",
-                                "code_prompt_hide": "Hide the helpers" if helps else "Hide the imports"}
+        what = "the helpers" if helps else "the module's imports" if "export" in given else "the lesson's imports"
+        made.metadata.mystnb = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
     if given.get("echo") == "false":
         made.metadata.tags = ["remove-input"]
     if "exports" in given:

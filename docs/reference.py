@@ -45,7 +45,7 @@ def errors(value: object, *, seen: set | None = None) -> list[tuple[str, str]]:
     home, found = inspect.getmodule(value), []
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name) and node.exc.args:
-            found.append((node.exc.func.id, shown(node.exc.args[0])))
+            found += [(node.exc.func.id, message)] if len((message := shown(node.exc.args[0])).strip("… .:")) > 12 else []
         name = node.func if isinstance(node, ast.Call) else None
         called = name.id if isinstance(name, ast.Name) else name.attr if isinstance(name, ast.Attribute) else ""
         if called.startswith(("_", "check_")) and not called.startswith("__"):

@@ -37,3 +37,13 @@ document.addEventListener("DOMContentLoaded", () => {
     narrow();
   }
 });
+
+// An excerpt of the search shows what a page says, not its buttons.
+if (typeof Search !== "undefined") {
+  const text = Search.htmlToText;
+  Search.htmlToText = (html, anchor) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    page.querySelectorAll(".bd-header-article, .bd-sidebar-secondary, #jb-print-docs-body, footer, .copybtn").forEach((part) => part.remove());
+    return text.call(Search, page.documentElement.outerHTML, anchor);
+  };
+}
