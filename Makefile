@@ -4,8 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INPUTS := settings.ini setup.py pyproject.toml constraints.txt
+NPM    := docs/node_modules/.package-lock.json
 
-.PHONY: help course test test-gpu lab export readme bench measure lint clean
+.PHONY: help course docs test test-gpu lab export readme bench measure lint clean
 help:  ## Show what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
@@ -16,7 +17,12 @@ $(VENV)/reader.stamp: $(INPUTS)
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/reader.stamp
-	$(PIP) --editable '.[lab,dev]'
+	$(PIP) --editable '.[lab,dev,docs]'
+	@touch $@
+
+# What the site takes from npm. Node.js itself comes with the environment, as a pip package.
+$(NPM): docs/package-lock.json $(VENV)/dev.stamp
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix docs --silent --no-audit --no-fund
 	@touch $@
 
 course: $(VENV)/reader.stamp  ## From nothing: install, then run every lesson
@@ -25,8 +31,11 @@ course: $(VENV)/reader.stamp  ## From nothing: install, then run every lesson
 lab: $(VENV)/reader.stamp  ## Open JupyterLab on your own copy of the lessons
 	$(BIN)/hfcourse lab my-lessons
 
-test: $(VENV)/dev.stamp  ## From nothing: everything that CI checks
-	$(BIN)/python -m pytest --junitxml=_build/tests.xml
+docs: $(NPM)  ## The site, with every lesson's own outputs, in _build/site
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/build.py
+
+test: $(NPM)  ## From nothing: everything that CI checks
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --junitxml=_build/tests.xml
 
 test-gpu: $(VENV)/dev.stamp  ## The lessons, with the cells that need a GPU
 	$(BIN)/hfcourse run --gpu
@@ -52,4 +61,4 @@ measure: $(VENV)/dev.stamp  ## What ships, measured: the pairs' baselines, and w
 	$(if $(DATA),$(BIN)/python assets/sentiment.py measure --data $(DATA))
 
 clean:  ## Remove what these commands made
-	rm -rf $(VENV) _build _proc _docs build dist *.egg-info
+	rm -rf $(VENV) docs/node_modules _build _proc _docs build dist *.egg-info

@@ -19,8 +19,8 @@ from lessons import INDEX, PACKAGE, ROOT, PageError, cores, executed, page, then
 from hfcourse import course
 
 HERE, SOURCE, DOCTREES = ROOT / "docs", ROOT / "_build" / "docs", ROOT / "_build" / "doctrees"
-LEFT_OUT = ["_static/scripts/fontawesome.js*", "_static/vendor/fontawesome/webfonts/fa-regular*", "_static/**/*.map", "_static/images/logo_deepnote.svg",
-            "_static/images/logo_jupyter*.svg", "_static/locales", "_sources"]
+LEFT_OUT = ["_static/scripts/fontawesome.js*", "_static/vendor/fontawesome/webfonts/fa-regular*", "_static/**/*.map",
+            "_static/images/logo_deepnote.svg", "_static/images/logo_jupyter*.svg", "_static/locales", "_sources"]
 
 
 def write(path: Path, text: str) -> None:
@@ -32,7 +32,7 @@ def write(path: Path, text: str) -> None:
 
 def listing(caption: str, *entries: str) -> str:
     "A table of contents for the sidebar."
-    return f"```{{toctree}}\n:hidden:\n" + f":caption: {caption}\n" * bool(caption) + "\n" + "\n".join(entries) + "\n```"
+    return "```{toctree}\n:hidden:\n" + f":caption: {caption}\n" * bool(caption) + "\n" + "\n".join(entries) + "\n```"
 
 
 def summary(module: str) -> str:
@@ -57,7 +57,8 @@ def reference(module: str, lesson: course.Lesson | None) -> str:
     loaded = importlib.import_module(f"hfcourse.{module}")
     where = f"Taught in lesson [{lesson.name[:2]}, {lesson.title}](../{lesson.name}.ipynb)." if lesson else \
         "Part of the ground that the lessons stand on."
-    lines = [f"# hfcourse.{module}", f":::{{container}} lead\n{summary(module)}\n:::", where, "```{eval-rst}", f".. py:module:: hfcourse.{module}", ""]
+    lines = [f"# hfcourse.{module}", f":::{{container}} lead\n{summary(module)}\n:::", where,
+             "```{eval-rst}", f".. py:module:: hfcourse.{module}", ""]
     for name in loaded.__all__:
         value = getattr(loaded, name)
         home = getattr(value, "__module__", loaded.__name__) if callable(value) else loaded.__name__
@@ -74,14 +75,15 @@ def sources() -> None:
     lessons, done = course.lessons(), {}
     for lesson in [INDEX, *lessons]:
         done[lesson.name] = executed(lesson)
-        print(f"{lesson.name}: {done[lesson.name].metadata.seconds:.0f} s", flush=True)
+        print(f"{lesson.name}: {done[lesson.name].metadata.run.seconds:.0f} s", flush=True)
     taught = {lesson.name.split("_", 1)[1]: lesson for lesson in lessons}
     modules = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
     modules = [*taught, *(name for name in modules if name not in taught)]
     for lesson in [INDEX, *lessons]:
         made = page(lesson, done[lesson.name])
         if lesson is INDEX:
-            contents = [listing("Lessons", *(f"{one.name[:2]} {one.title} <{one.name}>" for one in lessons)), listing("Reference", "reference/index"),
+            contents = [listing("Lessons", *(f"{one.name[:2]} {one.title} <{one.name}>" for one in lessons)),
+                        listing("Reference", "reference/index"),
                         listing("More", "then-and-now", "glossary", "teachers", "releases")]
             made.cells.append(nbformat.v4.new_markdown_cell("\n\n".join(contents), id="contents"))
         write(SOURCE / f"{lesson.name}.ipynb", nbformat.writes(made))
@@ -89,12 +91,14 @@ def sources() -> None:
         write(SOURCE / "reference" / f"{module}.md", reference(module, taught.get(module)))
     filled = {
         "modules": table(["module", "what it is for", "lesson"], [
-            [f"[hfcourse.{name}]({name}.md)", summary(name), f"[{taught[name].name[:2]}](../{taught[name].name}.ipynb)" if name in taught else ""]
+            [f"[hfcourse.{name}]({name}.md)", summary(name),
+             f"[{taught[name].name[:2]}](../{taught[name].name}.ipynb)" if name in taught else ""]
             for name in modules]) + listing("", *modules),
         "times": table(["lesson", "minutes to read", f"seconds to run on {cores()} CPU cores"], [
-            [f"[{one.name[:2]}, {one.title}]({one.name}.ipynb)", one.minutes, f"{done[one.name].metadata.seconds:.0f}"] for one in lessons]),
-        "rows": table(["older notes", "now", "lesson"], [
-            [typed(old), typed(now) + f"<br>the old form today: {typed(today)}" * bool(today), f"[{one.name[:2]}]({one.name}.ipynb)"]
+            [f"[{one.name[:2]}, {one.title}]({one.name}.ipynb)", one.minutes, f"{done[one.name].metadata.run.seconds:.0f}"]
+            for one in lessons]),
+        "rows": table(["lesson", "older notes", "now"], [
+            [f"[{one.name[:2]}]({one.name}.ipynb)", typed(old), typed(now) + f"<br>the old form today: {typed(today)}" * bool(today)]
             for one in lessons for old, today, now in then_and_now(one, done[one.name])]),
     }
     for path in (HERE / "pages").glob("**/*.md"):
@@ -112,7 +116,8 @@ def vendor() -> None:
         raise PageError(f"{katex} is missing: run make docs, which installs it.")
     style = re.sub(r",url\([^)]*\.(?:woff|ttf)\) format\([^)]*\)", "", (katex / "katex.min.css").read_text(encoding="utf-8"))
     write(ROOT / "_build" / "vendor" / "katex" / "katex.min.css", style)
-    shutil.copytree(katex / "fonts", ROOT / "_build" / "vendor" / "katex" / "fonts", ignore=shutil.ignore_patterns("*.ttf", "*.woff"), dirs_exist_ok=True)
+    fonts = ROOT / "_build" / "vendor" / "katex" / "fonts"
+    shutil.copytree(katex / "fonts", fonts, ignore=shutil.ignore_patterns("*.ttf", "*.woff"), dirs_exist_ok=True)
 
 
 def icons(out: Path) -> None:
@@ -151,7 +156,8 @@ def main() -> int:
     began = max((path.stat().st_mtime for path in out.glob("*.html")), default=0)
     made = [*SOURCE.rglob("*"), *HERE.glob("*.py"), *PACKAGE.glob("*.py"), *HERE.glob("static/*")]
     every = ["-a"] * any(path.is_file() and path.stat().st_mtime > began for path in made)  # each page carries the list of all
-    code = sphinx(["-b", "html", *every, "-W", "--keep-going", "-q", "-c", str(HERE), "-d", str(DOCTREES), "-j", "2", str(SOURCE), str(out)])
+    strict = ["-W", "--keep-going", "-q", "-j", "2"]
+    code = sphinx(["-b", "html", *every, *strict, "-c", str(HERE), "-d", str(DOCTREES), str(SOURCE), str(out)])
     for pattern in LEFT_OUT:
         for path in out.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -7,8 +7,9 @@ from lessons import META as meta
 from lessons import ROOT
 
 project, author, release, language = meta["title"], meta["author"], meta["version"], "en"
-copyright = meta["copyright"]  # noqa: A001 (Sphinx's name)
-extensions = ["myst_nb", "reference", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinxcontrib.katex", "sphinx_copybutton", "sphinxext.opengraph"]
+copyright = meta["copyright"]
+extensions = ["myst_nb", "reference", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinxcontrib.katex",
+              "sphinx_copybutton", "sphinxext.opengraph"]
 exclude_patterns = ["extra"]
 hfcourse_taught = ["assets", "display", "record", *(path.stem.split("_", 1)[1] for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")))]
 nitpicky = True
@@ -43,7 +44,8 @@ html_theme_options = {
     "repository_url": meta["git_url"], "repository_branch": meta["branch"], "path_to_docs": meta["nbs_path"],
     "use_repository_button": True, "use_issues_button": True, "use_download_button": False, "use_fullscreen_button": False,
     "home_page_in_toc": True, "show_toc_level": 2, "logo": {"text": meta["title"], "alt_text": ""},
-    "launch_buttons": {"colab_url": "https://colab.research.google.com", "binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
+    "launch_buttons": {"colab_url": "https://colab.research.google.com", "binderhub_url": "https://mybinder.org",
+                       "notebook_interface": "jupyterlab"},
     "navbar_start": [], "navbar_center": [], "navbar_end": [], "navbar_persistent": [],
     "pygments_light_style": "a11y-high-contrast-light", "pygments_dark_style": "a11y-high-contrast-dark",
 }

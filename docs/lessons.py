@@ -1,13 +1,16 @@
-"""Notebooks to pages: run each in a real kernel, once for each state of code and package, and write it as MyST-NB reads it."""
+"""Notebooks to pages: run each in a real kernel, once for each state of code and package, and write it as MyST-NB reads it.
+
+    python docs/lessons.py NOTEBOOK    run one, whatever is kept; the last line is a JSON object that counts its cells
+"""
 import ast
 import hashlib
+import json
 import os
 import re
 import sys
 from configparser import ConfigParser
 from html.parser import HTMLParser
 from pathlib import Path
-from xml.etree import ElementTree
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -41,21 +44,23 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def executed(lesson: course.Lesson, *, cache: Path = CACHE) -> nbformat.NotebookNode:
-    "The notebook with its outputs; `PageError` when a cell fails. `metadata.seconds` is what the run took."
+def executed(lesson: course.Lesson, *, cache: Path = CACHE, afresh: bool = False) -> nbformat.NotebookNode:
+    "The notebook with its outputs, from the cache if nothing changed; `PageError` when a cell fails. `metadata.run` tells of the run."
     notebook, kept = nbformat.read(lesson.path, as_version=4), cache / f"{lesson.name}.ipynb"
     now = state(notebook)
-    if kept.exists() and (old := nbformat.read(kept, as_version=4)).metadata.get("state") == now:
-        for cell, before in zip(notebook.cells, old.cells, strict=True):
-            notebook.cells[notebook.cells.index(cell)] = before if cell.cell_type == "code" else cell
-        notebook.metadata |= {"state": now, "seconds": old.metadata.seconds, "cores": old.metadata.cores}
+    if not afresh and kept.exists() and (old := nbformat.read(kept, as_version=4)).metadata.get("run", {}).get("state") == now:
+        for place, cell in enumerate(old.cells):
+            if cell.cell_type == "code":  # text may have changed since
+                notebook.cells[place] = cell
+        notebook.metadata.run = old.metadata.run
         return notebook
     os.environ |= {"TQDM_DISABLE": "1", "HFCOURSE_DEVICE": "cpu", "HF_HUB_OFFLINE": "1"}
     outcome = course.run(lesson)
     if outcome.failed:
         number, source, error = outcome.failed
         raise PageError(f"{lesson.name}, code cell {number}:\n\n{source}\n\n{error}")
-    outcome.notebook.metadata |= {"state": now, "seconds": round(outcome.seconds, 1), "cores": cores()}
+    outcome.notebook.metadata.run = {"state": now, "seconds": round(outcome.seconds, 1), "cores": cores(), "ran": outcome.ran,
+                                     "skipped": outcome.skipped}
     cache.mkdir(parents=True, exist_ok=True)
     nbformat.write(outcome.notebook, kept)
     return outcome.notebook
@@ -90,7 +95,7 @@ def names_in(notebook: nbformat.NotebookNode, module: str | None) -> dict[str, s
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hfcourse."):
                 found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-        if module and "exports" in flags(cell.source) or "export" in flags(cell.source):
+        if (module and "exports" in flags(cell.source)) or "export" in flags(cell.source):
             found |= {name: f"hfcourse.{module}.{name}" for name in definitions(cell.source)}
     return found
 
@@ -120,7 +125,8 @@ def check_pictures(name: str, number: int, cell: nbformat.NotebookNode) -> None:
 def head(lesson: course.Lesson, module: str, needs: str, run: nbformat.NotebookNode) -> str:
     "What a reader wants to know first: minutes, needs, module, and the notebook to take along."
     needs = re.sub(r"\s*Minutes: \d+\.?", "", needs).strip()
-    return (f":::{{container}} lesson-head\n- **{lesson.minutes} minutes** to read\n- runs in **{run.seconds:.0f} seconds** on {run.cores} CPU cores\n"
+    return (f":::{{container}} lesson-head\n- **{lesson.minutes} minutes** to read\n"
+            f"- runs in **{run.seconds:.0f} seconds** on {run.cores} CPU cores\n"
             f"- exports [`hfcourse.{module}`](reference/{module}.md)\n"
             f"- <a href=\"notebooks/{lesson.name}.ipynb\" download>the notebook</a>\n:::\n\n{needs}")
 
@@ -135,7 +141,8 @@ def code(cell: nbformat.NotebookNode, number: int, module: str | None) -> list[n
     before, after = [], []
     kinds = {type(node) for node in ast.parse(source).body} - {ast.Import, ast.ImportFrom}
     helps = "export" in given and bool({ast.FunctionDef, ast.ClassDef} & kinds)
-    imports = source.startswith(("import ", "from ")) and kinds <= {ast.Assign, ast.Expr} and not cell.outputs and (number <= 6 or not kinds)
+    at_the_head = number <= 6 and kinds <= {ast.Assign, ast.Expr} and not cell.outputs
+    imports = source.startswith(("import ", "from ")) and (at_the_head or not kinds)
     if helps or imports:
         made.metadata.tags = ["hide-input"]  # there for whoever wants them
         what = "the helpers" if helps else "the module's imports" if "export" in given else "the lesson's imports"
@@ -153,19 +160,20 @@ def code(cell: nbformat.NotebookNode, number: int, module: str | None) -> list[n
 
 def page(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     "The notebook that MyST-NB turns into a page."
-    found = [flags(cell.source)["default_exp"] for cell in notebook.cells if cell.cell_type == "code" and "default_exp" in flags(cell.source)]
-    module = found[0] if found else None
+    found = (flags(cell.source).get("default_exp") for cell in notebook.cells if cell.cell_type == "code")
+    module = next(filter(None, found), None)
     known = names_in(notebook, module)
-    cells = []
     for number, cell in enumerate(notebook.cells, 1):
         check_pictures(lesson.name, number, cell)
+    cells = []
+    for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code":
             cells += code(cell, number, module)
         elif number == 1:
             title, said = cell.source.split("\n", 1)
             cells.append(new_markdown_cell(f"{title}\n\n:::{{container}} lead\n{said.strip().lstrip('> ')}\n:::"))
         elif number == 2 and module:
-            cells.append(new_markdown_cell(head(lesson, module, cell.source, notebook.metadata)))
+            cells.append(new_markdown_cell(head(lesson, module, cell.source, notebook.metadata.run)))
         else:
             cells.append(new_markdown_cell(linked(cell.source)))
     for place, cell in enumerate(cells):
@@ -178,6 +186,30 @@ def page(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> nbformat.Not
     return made
 
 
+class Rows(HTMLParser):
+    "The texts of a table, row by row."
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.inside = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        self.inside = tag in ("td", "th")
+        if self.inside:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.rows[-1][-1] += data
+
+
 def then_and_now(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> list[list[str]]:
     "The rows of the lesson's table of old and present forms: old, what it gives today, what to write now."
     rows = []
@@ -185,8 +217,26 @@ def then_and_now(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> list
         for output in cell.get("outputs", []):
             html = output.get("data", {}).get("text/html", "")
             if ">older notes<" in html:
-                texts = [["".join(part.itertext()) for part in row] for row in ElementTree.fromstring(html).iter("tr")]
-                rows += [[row[0], row[1] if len(row) == 3 else "", row[-1]] for row in texts[1:]]
+                rows += [[row[0], row[1] if len(row) == 3 else "", row[-1]] for row in Rows(html).rows[1:]]
     if not rows:
         raise PageError(f"{lesson.name}: no table whose first column is \"older notes\": every lesson has one.")
     return rows
+
+
+def main(path: str) -> int:
+    "Run one notebook afresh, keep its outputs for the site, and count its cells."
+    found = [lesson for lesson in [INDEX, *course.lessons()] if lesson.name == Path(path).stem]
+    if not found:
+        print(f"{path} is no lesson: give one of {', '.join(lesson.name for lesson in course.lessons())}.", file=sys.stderr)
+        return 2
+    try:
+        run = executed(found[0], afresh=True).metadata.run
+    except (PageError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps({"notebook": Path(path).name, "ran": run["ran"], "skipped": run["skipped"]}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

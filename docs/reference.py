@@ -83,7 +83,8 @@ def known(app: Sphinx, page: str) -> dict[str, str]:
     notebook = Path(app.srcdir) / f"{page}.ipynb"
     if notebook.exists():
         return json.loads(notebook.read_text(encoding="utf-8"))["metadata"]["hfcourse"]
-    modules = [page.removeprefix("reference/")] if page.startswith("reference/") and page != "reference/index" else app.config.hfcourse_taught
+    own = page.removeprefix("reference/")
+    modules = [own] if own not in (page, "index") else app.config.hfcourse_taught
     found = {}
     for module in modules:
         loaded = importlib.import_module(f"hfcourse.{module}")

@@ -27,6 +27,11 @@ def call():
     return run
 
 
+def pytest_collection_modifyitems(items):
+    "The site comes last: it shows what the lessons' cells gave."
+    items.sort(key=lambda item: "site" in item.path.parts)
+
+
 def pytest_sessionstart(session):
     "Forget the report of an earlier run."
     REPORT.unlink(missing_ok=True)

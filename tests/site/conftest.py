@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from built import CHROMIUM, ROOT, SITE
 
+
 def pytest_configure(config):
     "Say once why the site is not looked at, where it cannot be; CI has no excuse."
     reason = "Sphinx 9 asks for Python 3.11" if sys.version_info < (3, 11) else "" if CHROMIUM else \

@@ -1,6 +1,7 @@
 """Each page in a real browser: it asks nobody else, logs no error, fits a phone, and reads well for everyone."""
 import gzip
 import re
+from statistics import median
 
 import pytest
 from built import LESSONS, PAGES, ROOT, SOURCES
@@ -11,10 +12,8 @@ AUDIT = """async () => (await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", 
 FOCUSABLE = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")].filter(one =>
     one.tabIndex >= 0 && !one.disabled && one.checkVisibility({visibilityProperty: true}) && one.getClientRects().length)"""
 CHARACTERS = """() => [...document.querySelectorAll(".bd-article section > p")].flatMap(p => {
-    const range = document.createRange(), text = p.innerText.length;
-    range.selectNodeContents(p);
-    const lines = new Set([...range.getClientRects()].map(box => Math.round(box.bottom / 8)));
-    return p.getBoundingClientRect().height > 60 ? [text / Math.round(p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight))] : [];
+    const lines = Math.round(p.getBoundingClientRect().height / parseFloat(getComputedStyle(p).lineHeight));
+    return lines > 2 ? [p.innerText.length / (lines - .5)] : [];  // the last line is half full, on the average
 })"""
 
 
@@ -59,10 +58,11 @@ def test_a_page_says_what_it_shows(name, open_page):
     "One main heading; a language; pictures have alternative text, tables headers, and lines a length that one can read."
     page = open_page(name)
     assert page.locator("h1:visible").count() == 1 and page.evaluate("document.documentElement.lang") == "en"
-    assert page.evaluate("[...document.images].filter(one => !one.hasAttribute('alt') || (one.closest('article') && !one.alt)).map(one => one.outerHTML)") == []
-    assert page.evaluate("[...document.querySelectorAll('article table')].filter(one => !one.querySelector('th') && one.rows.length > 1).length") == 0
+    pictures = page.evaluate("[...document.images].map(one => [one.alt, one.hasAttribute('alt'), !!one.closest('article')])")
+    assert all(alt or (given and not inside) for alt, given, inside in pictures)
+    assert page.evaluate("[...document.querySelectorAll('article table:not(.indextable)')].every(one => one.querySelector('th'))")
     lengths = page.evaluate(CHARACTERS)
-    assert all(length <= 80 for length in lengths) and (not lengths or sorted(lengths)[len(lengths) // 2] >= 55), lengths
+    assert len(lengths) < 3 or 60 <= median(lengths) <= 80, lengths
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -70,7 +70,8 @@ def test_a_lesson_is_light(name, open_page):
     "A first visit takes at most 400 kB, compressed."
     page = open_page(name)
     page.wait_for_load_state("networkidle")
-    sizes = {url: len(body) if url.endswith("woff2") else len(gzip.compress(body)) for url, body in ((u, a.body()) for u, a in page.weight.items())}
+    bodies = {url: answer.body() for url, answer in page.weight.items()}
+    sizes = {url: len(body) if url.endswith("woff2") else len(gzip.compress(body)) for url, body in bodies.items()}
     assert len(sizes) > 5 and sum(sizes.values()) <= 400_000, sorted(sizes.items(), key=lambda item: -item[1])[:6]
 
 
@@ -78,7 +79,8 @@ def test_a_lesson_is_light(name, open_page):
 def test_a_page_shows_itself_to_others(name, open_page, site):
     "A description, a card with its picture and alternative text, an icon."
     page = open_page(name)
-    card = {one: page.locator(f"meta[property='og:{one}']").get_attribute("content") for one in ("title", "url", "image", "image:alt", "description")}
-    assert all(card.values()) and card["url"].endswith(f"{name}.html".replace("index.html", "")) | card["url"].endswith(f"{name}.html")
+    what = ("title", "url", "image", "image:alt", "description")
+    card = {one: page.locator(f"meta[property='og:{one}']").get_attribute("content") for one in what}
+    assert all(card.values()) and card["url"].endswith(("/", f"{name}.html") if name == "index" else f"{name}.html")
     assert (site / re.sub(r"^https://[^/]+/[^/]+/", "", card["image"])).read_bytes()[:4] == b"\x89PNG"
     assert page.locator("link[rel~='icon']").count() == 1
