@@ -19,6 +19,7 @@ nitpick_ignore_regex = [("py:.*", r"(?!hfcourse).*")]  # other projects' names: 
 # Notebooks come executed
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_render_markdown_format = "myst"
 nb_ipywidgets_js = {}
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

@@ -27,19 +27,23 @@ def executed() -> nbformat.NotebookNode:
     return notebook
 
 
+def linked(text: str) -> str:
+    "Links to lessons lead to the notebooks."
+    return re.sub(r"\]\((?!https?:|#)([\w./-]+\.ipynb)\)", r"](nbs/\1)", text)
+
+
 def shown(output: nbformat.NotebookNode) -> str:
     "An output as Markdown: tables as they are, text in a block."
     if output.output_type == "stream":
         return f"```\n{output.text.rstrip()}\n```" if output.name == "stdout" else ""
     data = output.get("data", {})
-    return data["text/markdown"] if "text/markdown" in data else f"```\n{data.get('text/plain', '')}\n```"
+    return linked(data["text/markdown"]) if "text/markdown" in data else f"```\n{data.get('text/plain', '')}\n```"
 
 
 def markdown(cell: nbformat.NotebookNode) -> str:
     "A cell as it stands in the README: `hide` leaves it out, `echo: false` leaves its source out."
     if cell.cell_type == "markdown":
-        # what nbdev reads as front matter is a title and a sentence; links to lessons lead to the notebooks
-        return re.sub(r"\]\((?!https?:|#)([\w./-]+\.ipynb)\)", r"](nbs/\1)", cell.source)
+        return linked(cell.source)
     flags = dict(re.findall(r"^#\|\s*(\w+):?\s*(.*)$", cell.source, re.M))
     if {"hide", "default_exp"} & flags.keys():
         return ""
