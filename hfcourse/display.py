@@ -124,7 +124,7 @@ def strip(
              f"{escape(show_value(token)) or '&nbsp;'}</span>" for token, mark in zip(tokens, marks or [0.0] * len(tokens), strict=True))
     return '<div style="line-height:2">' + "".join(boxes) + "</div>"
 
-# %% ../nbs/ground/display.ipynb #8ac9ec5c
+# %% ../nbs/ground/display.ipynb #11b09c90
 @dataclass(frozen=True)
 class Chart:
     "Lines over numbers that show themselves: a picture with alternative text in a notebook, a table at a prompt."
@@ -169,6 +169,11 @@ class Chart:
             for (name, numbers), colour, marker in zip(self.lines.items(), cycle(_COLOURS), cycle("os^Dv"), strict=False):
                 axes.plot(self.across, numbers, color=colour, marker=marker if len(numbers) < 30 else None, label=show_value(name))
             axes.set(xlabel=show_value(self.x), ylabel=show_value(self.y), **{f"{axis}scale": "log" for axis in self.logs})
+            for axis in self.logs:  # plain numbers, and not powers in the notation of mathematics
+                getattr(axes, f"{axis}axis").set_major_formatter("{x:,g}")
+                getattr(axes, f"{axis}axis").set_minor_formatter("")
+            if "x" in self.logs and len(self.across) < 9:
+                axes.set_xticks(list(self.across))
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(alpha=.3)
             if len(self.lines) > 1:
