@@ -183,7 +183,7 @@ def _pairs() -> "DatasetDict":
     data = _read_data(_SHIPPED / "pairs", "dataset 'pairs'")
     return data.cast_column("label", ClassLabel(names=["not_equivalent", "equivalent"]))
 
-# %% ../nbs/ground/assets.ipynb #2eaf4948
+# %% ../nbs/ground/assets.ipynb #634b794a
 def dataset(
     name: str,  # `"pairs"`, a GLUE task, or a path to JSON Lines, CSV, TSV, Parquet or an Arrow folder
 ) -> "DatasetDict":  # its splits
@@ -193,10 +193,10 @@ def dataset(
     path = Path(chosen or name).expanduser()
     try:
         with quiet():
+            if name == "pairs" and not chosen:  # a folder of this name is not meant: `./pairs` is
+                return _pairs()
             if path.exists():
                 return _read_data(path, sought)
-            if name == "pairs" and not chosen:
-                return _pairs()
             if name in _GLUE and not chosen:
                 return data_from_hub("nyu-mll/glue", name, _GLUE_REVISION)
     except AssetError:

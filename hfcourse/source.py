@@ -28,14 +28,31 @@ def load(
     if not isinstance(source, (str, os.PathLike)):
         raise TypeError(f"the source is {type(source).__name__}: give a checkpoint's name or folder, (model, tokenizer) or a pipeline.")
     path = assets.checkpoint(os.fspath(source))
+    try:
+        with assets.quiet():
+            return _model(path).to(assets.device()).eval(), transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (RuntimeError, ValueError, KeyError) as error:  # what the library says of a config and weights that do not fit
+        first = str(error).strip().partition("\n")[0][:200]
+        raise assets.AssetError(f"checkpoint {os.fspath(source)!r}", f"it cannot be loaded ({first}).", _MEND) from error
+
+
+_MEND = "Give a folder whose config, weights and tokenizer were saved together."
+
+
+def _model(path: str) -> Any:
+    "The model of a folder with the head that it was saved with; every weight comes from the file, none is made up."
+    import transformers
     safe: dict[str, Any] = {"trust_remote_code": False}  # never a question at the keyboard, never foreign code
     config = transformers.AutoConfig.from_pretrained(path, **safe)
     head = getattr(transformers, (config.architectures or ["AutoModel"])[0], None)
     if not (isinstance(head, type) and issubclass(head, transformers.PreTrainedModel)):
         head = transformers.AutoModel
-    with assets.quiet():
-        model: Any = head.from_pretrained(path, use_safetensors=True, **safe)
-        return model.to(assets.device()).eval(), transformers.AutoTokenizer.from_pretrained(path, **safe)
+    loaded: Any = head.from_pretrained(path, use_safetensors=True, output_loading_info=True, **safe)
+    made, report = loaded
+    lacking = sorted(name for name in report["missing_keys"] if "pooler" not in name)  # many a body is saved without its pooler
+    if lacking:
+        raise ValueError(f"{len(lacking)} weights are missing, {lacking[0]} for one; the library would make them up")
+    return made
 
 
 def name_of(

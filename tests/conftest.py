@@ -6,9 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "_build" / "cells.json"
+from paths import REPORT, ROOT
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import faulthandler
 import re
+import tempfile
 import traceback
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from near import small
 
-from hfcourse import assets, capture, display, padding, pipeline, record, source, tokenization
+from hfcourse import assets, attention, capture, display, heads, models, padding, pairs, pipeline, record, source, tokenization
 from hfcourse.assets import AssetError
 from hfcourse.small import small_model
 
@@ -23,7 +24,11 @@ NAMED = small_model("bert", "text-classification", id2label={0: "<i>", 1: "&amp;
 MODEL, TOKENIZER = JUDGE
 SEEN = pipeline.trace(JUDGE, "The cat sat.")
 ROW = {"ids": SEEN.ids, "tokens": SEEN.tokens, "offsets": SEEN.offsets, "special": SEEN.special}
+LAYER, HIDDEN = attention.layers_of(MODEL)[0], [[[0.5] * 32] * 2]
+SAVED = tempfile.TemporaryDirectory()  # deleted when the tests end
+small("bert")[0].save_pretrained(SAVED.name)
 WORDS = tokenization.word_vocabulary(["the cat sat"])
+PAIR = {"one": ["The cat"], "two": ["A dog"], "label": [1]}
 
 # One entry for each parameter that takes data. Parameters that take a model or a tokenizer itself are left to the type checker.
 CALLS = {
@@ -72,12 +77,45 @@ CALLS = {
                                lambda v: padding.truncate_batch(TOKENIZER, ["a"], length=v)],
     "padding.windows": [lambda v: padding.windows(TOKENIZER, v, length=9, stride=2),
                         lambda v: padding.windows(TOKENIZER, "a", length=v, stride=v)],
+    "attention.scaled_dot_product": [lambda v: attention.scaled_dot_product(v, [[1.0]], [[1.0]]),
+                                     lambda v: attention.scaled_dot_product([[1.0]], v, v), lambda v: html_of(attended(mask=v)),
+                                     lambda v: attended(scale=v)],
+    "attention.self_attention": [lambda v: attention.self_attention(v, HIDDEN), lambda v: attention.self_attention(LAYER, v),
+                                 lambda v: attention.self_attention(LAYER, HIDDEN, mask=v)],
+    "attention.encoder_layer": [lambda v: attention.encoder_layer(v, HIDDEN), lambda v: attention.encoder_layer(LAYER, v),
+                                lambda v: attention.encoder_layer(LAYER, HIDDEN, mask=v)],
+    "attention.layers_of": [attention.layers_of],
+    "attention.attention_masks": [lambda v: html_of(attention.attention_masks(v)), lambda v: attention.attention_masks([[1]], targets=v)],
+    "attention.Attended": [lambda v: html_of(attended().table(v)), lambda v: attended().table(row=v), lambda v: attended().table(head=v)],
     "tokenization.steps": [lambda v: html_of(tokenization.steps(TOKENIZER, v)), lambda v: tokenization.steps(v, "a")],
+    "models.blueprint": [models.blueprint],
+    "models.parameter_table": [models.parameter_table, lambda v: models.parameter_table(MODEL, depth=v)],
+    "heads.attach": [lambda v: heads.attach(cut(v), "Model"), lambda v: heads.attach(SAVED.name, v),
+                     lambda v: html_of(heads.attach(SAVED.name, "ForSequenceClassification", labels=v)[1]),
+                     lambda v: heads.attach(SAVED.name, "ForMaskedLM", labels=v)],
+    "pairs.encode_pair": [lambda v: html_of(pairs.encode_pair(TOKENIZER, v, "a")),
+                          lambda v: html_of(pairs.encode_pair(TOKENIZER, "a", v)),
+                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", length=v),
+                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", cut=v)],
+    "pairs.overlap_baseline": [lambda v: pairs.overlap_baseline(v, PAIR), lambda v: pairs.overlap_baseline(PAIR, v),
+                               lambda v: html_of(pairs.overlap_baseline(PAIR, {**PAIR, "two": [v]})),
+                               lambda v: html_of(pairs.overlap_baseline({**PAIR, "label": [v]}, PAIR)),
+                               lambda v: pairs.overlap_baseline(PAIR, PAIR, columns=v),
+                               lambda v: pairs.overlap_baseline(PAIR, PAIR, label=v)],
+    "pairs.cosine_baseline": [lambda v: pairs.cosine_baseline(v, PAIR, source=JUDGE),
+                              lambda v: pairs.cosine_baseline(PAIR, v, source=JUDGE),
+                              lambda v: html_of(pairs.cosine_baseline(PAIR, {**PAIR, "two": [v]}, source=JUDGE)),
+                              lambda v: pairs.cosine_baseline(PAIR, PAIR, source=cut(v)),
+                              lambda v: pairs.cosine_baseline(PAIR, PAIR, source=JUDGE, columns=v)],
+    "models.same_weights": [lambda v: models.same_weights(MODEL, v), lambda v: models.same_weights(v, MODEL)],
 }
 NO_DATA = {  # what takes models and settings, or holds what another function checked
     "pipeline.activation", "capture.task_of", "capture.label_names", "capture.longest_input", "capture.evaluating", "capture.Captured",
     "source.name_of", "source.reading", "assets.quiet", "assets.AssetError", "tokenization.Steps",
+    "attention.ENCODERS", "attention.Masks",
     "pipeline.Trace", "padding.combine", "padding.MaskEffect", "padding.Truncated", "padding.Windows",
+    "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
+    "pairs.GLUE", "pairs.Task", "pairs.EncodedPair", "pairs.Baseline",
 }
 STRUCTURES = {  # wrong in structure, not in a single value
     "a checkpoint's name of 100,000 characters": lambda: assets.checkpoint("x" * 100_000),
@@ -107,6 +145,11 @@ ANYTHING = st.recursive(st.none() | st.booleans() | st.integers(-3, 300) | st.fl
 REMEDY = re.compile(r"\b(give|set|load|write|mend|run|check|use|leave|cut|shorten|truncate|get|trace|remove)\b", re.IGNORECASE)
 TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td", "div", "span", "details", "summary"}
 TEXT = st.text("<>&\"'/;#xab1 \n\0é", max_size=12) | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+def attended(**options):
+    "One query that looks at one key."
+    return attention.scaled_dot_product([[1.0]], [[1.0]], [[1.0]], **options)
 
 
 def logits():
@@ -152,7 +195,8 @@ def nothing_hangs_and_nothing_is_fetched(monkeypatch, tmp_path):
     faulthandler.cancel_dump_traceback_later()
 
 
-@pytest.mark.parametrize("name", ["pipeline", "assets", "capture", "source", "record", "display", "tokenization", "padding"])
+@pytest.mark.parametrize("name", ["pipeline", "assets", "capture", "source", "record", "display", "tokenization", "padding",
+                                  "attention", "models", "heads", "pairs"])
 def test_every_public_name_is_tried(name):
     "A function that is added is added here too."
     names = {f"{name}.{one}" for one in import_module(f"hfcourse.{name}").__all__}

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from conftest import REPORT, ROOT
+from paths import REPORT, ROOT
 
 NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "nbs").rglob("*.ipynb") if "checkpoint" not in str(path))
 

@@ -1,9 +1,9 @@
 """What the site consists of, and the browser that looks at it."""
 import os
 import shutil
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from paths import ROOT
+
 SITE = ROOT / "_build" / "site"
 CHROMIUM = os.environ.get("HFCOURSE_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
