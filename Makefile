@@ -55,6 +55,8 @@ lint: $(VENV)/dev.stamp  ## Style and types of notebooks and package
 bench: $(VENV)/dev.stamp  ## Measurements beside what a user would pick instead; DATA="FILE..." for texts of your own
 	$(BIN)/python bench/predict.py --save _build/predict.json $(DATA)
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/mapping.py --save _build/mapping.json
+	$(BIN)/python bench/collation.py --save _build/collation.json
 
 measure: $(VENV)/dev.stamp  ## What ships, measured: the pairs' baselines, and with DATA=FOLDER of SST-2 the adapter
 	$(BIN)/python assets/pairs.py check

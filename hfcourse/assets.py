@@ -206,14 +206,14 @@ def dataset(
         raise AssetError(sought, f"it could not be read ({why(error)}).", mend) from error
     raise AssetError(sought, f"{path} does not exist.", "Give 'pairs', a GLUE task, or a path that exists.")
 
-# %% ../nbs/ground/assets.ipynb #4be86cf1
+# %% ../nbs/ground/assets.ipynb #a77fcb72
 def metric(
     task: str,  # a GLUE task, or `"pairs"`, which is scored as MRPC is
 ) -> "EvaluationModule":  # its `compute(predictions=, references=)` gives the task's figures
     "Load a GLUE task's metrics without a network."
     task = as_name(task, "metric")
-    if task not in ("pairs", *_GLUE):
-        raise ValueError(f"there is no metric for the task {task!r}: give one of {', '.join(('pairs', *_GLUE))}.")
+    if task not in (known := ("pairs", *_GLUE, "mnli_matched", "mnli_mismatched")):  # the two halves of mnli's validation set
+        raise ValueError(f"there is no metric for the task {task!r}: give one of {', '.join(known)}.")
     import evaluate
     source = importlib.util.find_spec("hfcourse.glue")
     assert source is not None and source.origin is not None

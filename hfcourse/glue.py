@@ -6,6 +6,9 @@
 __all__ = ['TASKS', 'Glue']
 
 # %% ../nbs/ground/glue.ipynb #a6316642
+from importlib import import_module
+from typing import Any
+
 import datasets
 import evaluate
 from scipy.stats import pearsonr
@@ -15,11 +18,12 @@ from sklearn.metrics import f1_score
 from sklearn.metrics import matthews_corrcoef
 
 # %% ../nbs/ground/glue.ipynb #61d57b17
+#: The tasks that have a metric here: GLUE's ten, and the two validation sets of MNLI by their own names.
 TASKS = ("ax", "cola", "mnli", "mnli_matched", "mnli_mismatched", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
 
 
 class Glue(evaluate.Metric):
-    "The figures that GLUE reports for one task, which `config_name` names."
+    "The figures that GLUE reports for one task, which `config_name` names; for ax Matthews' correlation, as its paper has it."
 
     def _info(self) -> evaluate.MetricInfo:
         "What the metric takes: whole labels, or scores for stsb."
@@ -34,9 +38,26 @@ class Glue(evaluate.Metric):
             format="numpy",
         )
 
+    def add_batch(self, *,
+        predictions: Any = None,  # a label for each row, or for stsb a score
+        references: Any = None,   # the right ones
+        **options: Any,           # of evaluate
+    ) -> None:
+        "Add rows, as `compute` does; what is no label, or for stsb no score, is refused, where `evaluate` would cast it unasked."
+        rows = import_module("hfcourse.rows")  # where evaluate copies this module to, it has no neighbours
+        for what, given in (("predictions", predictions), ("references", references)):
+            numbers = rows.as_numbers(given, what)
+            if self.config_name != "stsb":
+                rows.as_labels(numbers, what)
+            elif numbers.ndim != 1 or (what == "predictions" and numbers.dtype.kind != "f"):
+                raise ValueError("stsb is scored on scores: give a float a row, as a model with num_labels=1 does, and no argmax.")
+        if len(predictions) != len(references):
+            raise ValueError(f"there are {len(predictions)} predictions for {len(references)} references: give one for each.")
+        super().add_batch(predictions=predictions, references=references, **options)
+
     def _compute(self, predictions, references) -> dict[str, float]:
         "The task's figures, each a plain float."
-        if self.config_name == "cola":
+        if self.config_name in ("cola", "ax"):
             return {"matthews_correlation": float(matthews_corrcoef(references, predictions))}
         if self.config_name == "stsb":
             return {"pearson": float(pearsonr(predictions, references)[0]), "spearmanr": float(spearmanr(predictions, references)[0])}

@@ -1,5 +1,6 @@
 """Whatever is given as data, a public function works or says what was wrong and what to do; and no text becomes markup."""
 
+import copy
 import faulthandler
 import re
 import tempfile
@@ -14,8 +15,30 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from near import small
+from transformers import DataCollatorWithPadding
 
-from hfcourse import assets, attention, capture, display, heads, models, padding, pairs, pipeline, record, source, tokenization
+from hfcourse import (
+    assets,
+    attention,
+    capture,
+    collation,
+    display,
+    evaluation,
+    features,
+    heads,
+    mapping,
+    models,
+    padding,
+    pairs,
+    pipeline,
+    record,
+    rows,
+    source,
+    tables,
+    tokenization,
+    training,
+    verdict,
+)
 from hfcourse.assets import AssetError
 from hfcourse.small import small_model
 
@@ -28,6 +51,8 @@ LAYER, HIDDEN = attention.layers_of(MODEL)[0], [[[0.5] * 32] * 2]
 SAVED = tempfile.TemporaryDirectory()  # deleted when the tests end
 small("bert")[0].save_pretrained(SAVED.name)
 WORDS = tokenization.word_vocabulary(["the cat sat"])
+COUNT, VERDICT = evaluation.metrics_for("mrpc"), evaluation.report([1, 0], [1, 1], draws=9)
+ROWS = {split: {"input_ids": [[2, 5, 3], [2, 6, 3]], "label": [0, 1]} for split in ("train", "validation")}
 PAIR = {"one": ["The cat"], "two": ["A dog"], "label": [1]}
 
 # One entry for each parameter that takes data. Parameters that take a model or a tokenizer itself are left to the type checker.
@@ -57,6 +82,25 @@ CALLS = {
     "record.pack": [record.pack],
     "record.unpack": [record.unpack],
     "record.Trace": [SEEN.save, record.Trace.load, lambda v: SEEN.attention(layer=v), lambda v: SEEN.attention(head=v)],
+    "record.save_json": [lambda v: record.save_json(v, "trace", {})],
+    "record.load_json": [lambda v: record.load_json(v, "trace", dict)],
+    "rows.as_numbers": [lambda v: rows.as_numbers(v, "rows"), lambda v: rows.as_numbers([v], "rows")],
+    "rows.as_labels": [lambda v: rows.as_labels(rows.as_numbers([v], "rows"), "labels", 9)],
+    "rows.as_texts": [lambda v: rows.as_texts(v, "texts"), lambda v: rows.as_texts([v], "texts")],
+    "verdict.Report": [VERDICT.save, verdict.Report.load],
+    "evaluation.metrics_for": [evaluation.metrics_for, COUNT, lambda v: COUNT((v, [1])), lambda v: COUNT(([1], v)),
+                               lambda v: COUNT(([v], [1])), lambda v: COUNT(([[0.5, v]], [1]))],
+    "evaluation.bootstrap_interval": [lambda v: evaluation.bootstrap_interval(len, v, draws=9),
+                                      lambda v: evaluation.bootstrap_interval(len, [1], draws=v if isinstance(v, bool | str) else 9),
+                                      lambda v: evaluation.bootstrap_interval(len, [1], draws=9, share=v),
+                                      lambda v: evaluation.bootstrap_interval(len, [1], draws=9, seed=v)],
+    "evaluation.report": [lambda v: judged(v, [1]), lambda v: judged([v], [1]), lambda v: judged([1], v), lambda v: judged([1], [v]),
+                          lambda v: judged([[0.5, v]], [1]), lambda v: judged([1], [1], texts=v), lambda v: judged([1], [0], texts=[v]),
+                          lambda v: judged([1], [1], labels=v), lambda v: judged([1], [1], labels=["a", v]),
+                          lambda v: judged([v], [1], labels=["a", "b"]), lambda v: judged([1], [1], task=v),
+                          lambda v: judged([1], [1], worst=v),
+                          lambda v: judged([[1, 2]], [1], bins=v), lambda v: judged([v], [1.5], task="stsb"),
+                          lambda v: judged([1.5], v, task="stsb")],
     "display.show_value": [display.show_value],
     "display.shade": [lambda v: display.shade(v if isinstance(v, float) else 0.5)],
     "display.Table": [lambda v: html_of(display.Table(["a", "b"], [[v, 1.5]], shaded=["a", "b"]))],
@@ -107,14 +151,72 @@ CALLS = {
                               lambda v: html_of(pairs.cosine_baseline(PAIR, {**PAIR, "two": [v]}, source=JUDGE)),
                               lambda v: pairs.cosine_baseline(PAIR, PAIR, source=cut(v)),
                               lambda v: pairs.cosine_baseline(PAIR, PAIR, source=JUDGE, columns=v)],
+    "tables.splits_by_name": [tables.splits_by_name, lambda v: tables.splits_by_name({"a": v}),
+                              lambda v: tables.splits_by_name({"a": [v]})],
+    "tables.check_table": [lambda v: tables.check_table(tables.splits_by_name({"a": [v]})["the data"], "the data", ["a"])],
+    "tables.is_text": [tables.is_text],
+    "tables.columns_named": [lambda v: tables.columns_named(v, tables.splits_by_name({"a": ["b"]})["the data"], "columns")],
+    "mapping.text_columns": [mapping.text_columns, lambda v: mapping.text_columns({"a": [v]}),
+                             lambda v: mapping.text_columns({str(v): ["a"]})],
+    "mapping.choose": [lambda v: html_of(mapping.choose(v, TOKENIZER)), lambda v: mapping.choose({"a": ["b"]}, v),
+                       lambda v: html_of(mapping.choose({"a": ["b"], "label": [v]}, TOKENIZER)), lambda v: chosen(columns=v),
+                       lambda v: chosen(max_length=v), lambda v: chosen(processes=v), lambda v: chosen(keep=v)],
+    "mapping.tokenize": [lambda v: mapping.tokenize(v, TOKENIZER), lambda v: mapping.tokenize({"text": v}, TOKENIZER),
+                         lambda v: mapping.tokenize({"text": [v]}, TOKENIZER), lambda v: mapping.tokenize({"text": ["a", v]}, TOKENIZER),
+                         lambda v: mapping.tokenize({"text": ["a"], "label": [v]}, TOKENIZER), lambda v: mapping.tokenize({"a": ["b"]}, v),
+                         lambda v: mapping.tokenize({"a": ["b"]}, TOKENIZER, columns=v, max_length=v)],
+    "mapping.time_map": [lambda v: timed(v), lambda v: html_of(timed({"text": [v]})), lambda v: timed({"a": ["b"]}, rows=v),
+                         lambda v: timed({"a": ["b"]}, sizes=v), lambda v: timed({"a": ["b"]}, rounds=v),
+                         lambda v: timed({"a": ["b"]}, columns=v, max_length=v)],
     "models.same_weights": [lambda v: models.same_weights(MODEL, v), lambda v: models.same_weights(v, MODEL)],
+    "training.train_loop": [lambda v: looped(v), lambda v: looped([v]), lambda v: looped([{"input_ids": v, "labels": 1}]),
+                            *(lambda v, name=name: looped(**{name: at_most(3, v)})
+                              for name in ("epochs", "learning_rate", "batch_size", "accumulate", "warmup_steps", "weight_decay", "clip",
+                                           "seed"))],
+    "training.fine_tune": [lambda v: tuned(v), lambda v: tuned({"train": v, "validation": v}), lambda v: tuned({**ROWS, "validation": v}),
+                           lambda v: tuned({**ROWS, "train": {"input_ids": [v, [2]], "label": [0, 1]}}),
+                           lambda v: tuned({**ROWS, "train": {"input_ids": [[2], [3]], "label": [0, v]}}),
+                           lambda v: tuned({**ROWS, "train": [v]}), lambda v: training.fine_tune(cut(v), TOKENIZER, ROWS),
+                           *(lambda v, name=name: tuned(**{name: at_most(3, v)}) for name in (
+                               "epochs", "learning_rate", "batch_size", "accumulate", "warmup", "weight_decay", "best", "patience",
+                               "compute_metrics", "batches", "save_steps", "seed")), lambda v: tuned(folder=cut(v))],
+    "training.Curves": [lambda v: html_of(training.Curves.of(v)), lambda v: html_of(training.Curves.of([v])),
+                        lambda v: html_of(training.Curves.of([{"loss": v, "step": 1}, {"eval_loss": v, "eval_f1": v, "step": v}]))],
+    "features.as_size": [lambda v: features.as_size(v, "size", 0)],
+    "features.columns_of": [features.columns_of, lambda v: features.columns_of([v]), lambda v: features.columns_of([{"input_ids": v}])],
+    "features.stacked": [lambda v: features.stacked("label", [v]), lambda v: features.stacked("label", [1, v])],
+    "features.lengths_of": [features.lengths_of, lambda v: features.lengths_of([v]), lambda v: features.lengths_of({"input_ids": v})],
+    "collation.collate": [lambda v: collation.collate(v, TOKENIZER), lambda v: collation.collate([v], TOKENIZER),
+                          lambda v: collation.collate([{"input_ids": v}], TOKENIZER),
+                          lambda v: collation.collate([{"input_ids": [v, 1]}, {"input_ids": [1]}], TOKENIZER),
+                          lambda v: collation.collate([{"input_ids": [1], "label": v}, {"input_ids": [1], "label": 1}], TOKENIZER),
+                          lambda v: collation.collate([{"input_ids": [1], "attention_mask": v, "other": v}], TOKENIZER),
+                          lambda v: collation.collate([{"input_ids": [1]}], TOKENIZER, multiple_of=v)],
+    "collation.padding_cost": [collation.padding_cost, lambda v: collation.padding_cost([2, v]),
+                               *(lambda v, name=name: collation.padding_cost([2, 1], strategy="token_budget", **{name: v})
+                                 for name in ("batch_size", "tokens_per_batch", "width", "seed", "speed")),
+                               lambda v: collation.padding_cost([2, 1], strategy=v),
+                               lambda v: collation.padding_cost([2, 1], strategy="max_length", max_length=v)],
+    "collation.compare_padding": [lambda v: html_of(collation.compare_padding(v)),
+                                  *(lambda v, name=name: html_of(collation.compare_padding([2, 1], **{name: v}))
+                                    for name in ("batch_size", "max_length", "seed", "speed"))],
+    "collation.token_batches": [lambda v: list(collation.token_batches(v)), lambda v: list(collation.token_batches([2, 1], v)),
+                                *(lambda v, name=name: list(collation.token_batches([2, 1], **{"rank": 0, "processes": 2, name: v}))
+                                  for name in ("seed", "width", "rank", "processes")),
+                                lambda v: list(collation.token_batches([2, 1], rank=v))],
+    "collation.TokenBatches": [lambda v: collation.token_batches([2, 1]).set_epoch(v)],
 }
+FILES = ("record.Trace", "record.save_json", "record.load_json", "verdict.Report")
 NO_DATA = {  # what takes models and settings, or holds what another function checked
+    "features.LABELS", "collation.STRATEGIES", "collation.Speed", "collation.PaddingCost", "collation.PaddingBill",
     "pipeline.activation", "capture.task_of", "capture.label_names", "capture.longest_input", "capture.evaluating", "capture.Captured",
     "source.name_of", "source.reading", "assets.quiet", "assets.AssetError", "tokenization.Steps",
     "attention.ENCODERS", "attention.Masks",
     "pipeline.Trace", "padding.combine", "padding.MaskEffect", "padding.Truncated", "padding.Windows",
     "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
+    "evaluation.Report",
+    "tables.listed", "tables.threads_kept", "mapping.Choices", "mapping.MapTimes",
+    "training.FineTuned",
     "pairs.GLUE", "pairs.Task", "pairs.EncodedPair", "pairs.Baseline",
 }
 STRUCTURES = {  # wrong in structure, not in a single value
@@ -147,14 +249,46 @@ TAGS = {"table", "caption", "thead", "tbody", "tr", "th", "td", "div", "span", "
 TEXT = st.text("<>&\"'/;#xab1 \n\0é", max_size=12) | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
+def at_most(most, value):
+    "A value, but no whole number that would train for long."
+    return min(value, most) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def looped(rows=None, **options):
+    "One epoch by hand."
+    rows = [{"input_ids": [2, 5, 3], "labels": 1}] if rows is None else rows
+    return training.train_loop(copy.deepcopy(MODEL), DataCollatorWithPadding(TOKENIZER), rows, **{"epochs": 1, **options})
+
+
+def tuned(data=None, **options):
+    "One epoch of a copy of the judge."
+    data = ROWS if data is None else data
+    return html_of(training.fine_tune(copy.deepcopy(MODEL), TOKENIZER, data, **{"epochs": 1, "show": False, **options}))
+
+
 def attended(**options):
     "One query that looks at one key."
     return attention.scaled_dot_product([[1.0]], [[1.0]], [[1.0]], **options)
 
 
+def chosen(**options):
+    "What `tokenize` would do with one text."
+    return mapping.choose({"a": ["b"]}, TOKENIZER, **options)
+
+
+def timed(data, **options):
+    "One process, batches of two."
+    return mapping.time_map(data, TOKENIZER, **{"processes": 1, "sizes": (2,), **options})
+
+
 def logits():
     "One row for the judge."
     return pipeline.forward(MODEL, pipeline.encode(TOKENIZER, "a"))
+
+
+def judged(outputs, references, **options):
+    "A report of few draws, shown."
+    return html_of(evaluation.report(outputs, references, draws=9, **options))
 
 
 def predicted(texts, on=JUDGE, **options):
@@ -196,7 +330,8 @@ def nothing_hangs_and_nothing_is_fetched(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pipeline", "assets", "capture", "source", "record", "display", "tokenization", "padding",
-                                  "attention", "models", "heads", "pairs"])
+                                  "attention", "models", "heads", "pairs", "rows", "verdict", "evaluation", "tables", "mapping",
+                                  "features", "collation", "training"])
 def test_every_public_name_is_tried(name):
     "A function that is added is added here too."
     names = {f"{name}.{one}" for one in import_module(f"hfcourse.{name}").__all__}
@@ -208,10 +343,10 @@ def test_every_public_name_is_tried(name):
 def test_each_kind_of_wrong_input_is_explained(name, value):
     "Empty, huge, nested, of another type, half a character, right to left, a nul byte; a trace's file may meet the system's own error."
     for call in CALLS[name]:
-        works_or_explains(call, value, may=OSError if name == "record.Trace" else ())
+        works_or_explains(call, value, may=OSError if name in FILES else ())
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("assets.dataset", "record.Trace")])  # these read and write files
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("assets.dataset", *FILES)])  # these read and write files
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=ANYTHING)
 def test_any_input_is_explained(name, value):
