@@ -156,7 +156,7 @@ def main() -> int:
     began = max((path.stat().st_mtime for path in out.glob("*.html")), default=0)
     made = [*SOURCE.rglob("*"), *HERE.glob("*.py"), *PACKAGE.glob("*.py"), *HERE.glob("static/*")]
     every = ["-a"] * any(path.is_file() and path.stat().st_mtime > began for path in made)  # each page carries the list of all
-    strict = ["-W", "--keep-going", "-q", "-j", "2"]
+    strict = ["-W", "--keep-going", "-q"]
     code = sphinx(["-b", "html", *every, *strict, "-c", str(HERE), "-d", str(DOCTREES), str(SOURCE), str(out)])
     for pattern in LEFT_OUT:
         for path in out.glob(pattern):
