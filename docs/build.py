@@ -66,7 +66,8 @@ def reference(module: str, lesson: course.Lesson | None) -> str:
             lines.append(f":py:obj:`{name} <{home}.{name}>` is described in :py:mod:`{home}`.\n")
             continue
         kind = "class" if isinstance(value, type) else "function" if callable(value) else "data"
-        lines += [f".. auto{kind}:: hfcourse.{module}.{name}", *(["   :members:"] if kind == "class" else []), ""]
+        lines += [f".. auto{kind}:: hfcourse.{module}.{name}", *(["   :members:"] if kind == "class" else []),
+                  *(["   :no-value:"] if len(repr(value)) > 300 else []), ""]  # a long constant shows its table
     return "\n".join([*lines, "```", ""])
 
 

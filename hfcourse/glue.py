@@ -15,6 +15,7 @@ from sklearn.metrics import f1_score
 from sklearn.metrics import matthews_corrcoef
 
 # %% ../nbs/ground/glue.ipynb #61d57b17
+#: The tasks that have a metric here: GLUE's ten, and the two validation sets of MNLI by their own names.
 TASKS = ("ax", "cola", "mnli", "mnli_matched", "mnli_mismatched", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli")
 
 
