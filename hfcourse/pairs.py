@@ -83,7 +83,7 @@ def encode_pair(
     tokens, segments = tokenizer.convert_ids_to_tokens(ids), columns.get("token_type_ids")
     return EncodedPair(tokens, ids, segments, [texts[i] for i in sorted(here)], lost)
 
-# %% ../nbs/04_pairs.ipynb #eaee06c3
+# %% ../nbs/04_pairs.ipynb #3a123ed5
 @dataclass(frozen=True)
 class Task:
     "One task of GLUE."
@@ -98,6 +98,7 @@ class Task:
 
 
 _TWO, _NLI = ("sentence1", "sentence2"), ("entailment", "neutral", "contradiction")
+#: GLUE's ten tasks by name, each a `Task`: the columns of its texts, its labels, its metrics.
 GLUE = {
     "cola": Task(("sentence",), ("unacceptable", "acceptable"), ("matthews_correlation",)),
     "sst2": Task(("sentence",), ("negative", "positive"), ("accuracy",)),
@@ -111,7 +112,7 @@ GLUE = {
     "ax": Task(("premise", "hypothesis"), _NLI, ("accuracy",)),
 }
 
-# %% ../nbs/04_pairs.ipynb #bf25e0ba
+# %% ../nbs/04_pairs.ipynb #6778daab
 _WORD = re.compile(r"\w+(?:['’]\w+)?")  # don't is one word
 
 
@@ -124,14 +125,13 @@ def _overlap(first: list[str], second: list[str]) -> list[float]:
 def _learn(scores: Sequence[float], labels: Sequence[Any]) -> tuple[float, Any, Any]:
     "The threshold that decides most rows rightly, the label for scores up to it, and the label above."
     names = sorted(set(labels), key=str)
-    order = np.argsort(scores, kind="stable")
-    ranked = np.asarray(scores, dtype=float)[order]
+    ranked = np.asarray(scores, dtype=float)[order := np.argsort(scores, kind="stable")]
     below = np.cumsum([[labels[i] == name for name in names] for i in order], axis=0)  # labels so far
     above = below[-1] - below
     ends = np.flatnonzero(np.append(ranked[1:] > ranked[:-1], True))  # equal scores stay on one side
     best = ends[(below.max(axis=1) + above.max(axis=1))[ends].argmax()]
-    low = names[below[best].argmax()]
-    return float(ranked[best:best + 2].mean()), low, names[above[best].argmax()] if above[best].any() else low
+    low, high = names[below[best].argmax()], names[above[best].argmax()]
+    return float(ranked[best:best + 2].mean()), low, high if above[best].any() else low
 
 # %% ../nbs/04_pairs.ipynb #8e24205f
 def _names(data: Any, what: str) -> list[str]:

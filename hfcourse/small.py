@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-# %% ../nbs/ground/small.ipynb #6cadcce6
+# %% ../nbs/ground/small.ipynb #b124b9d9
 _WORDPIECE = {"bert", "distilbert", "electra"}
 _BYTES = {"roberta", "gpt2", "bart"}
 _UNIGRAM = {"albert", "deberta-v2", "t5"}
+#: The architectures that can be made small.
 ARCHITECTURES = ("bert", "distilbert", "roberta", "albert", "electra", "deberta-v2", "gpt2", "t5", "bart")
 _SEGMENTS = {"bert", "electra", "albert", "deberta-v2"}  # the architectures that tell the two texts of a pair apart
 _CLASSES = {
@@ -27,6 +28,7 @@ _CLASSES = {
     "text-generation": "AutoModelForCausalLM",
     "text2text-generation": "AutoModelForSeq2SeqLM",
 }
+#: The sentences that the small tokenizers learn their vocabularies from.
 TEXTS = """The cat sat on the mat. A dog slept in the sun. We read the book before we saw the film. She wrote him a letter.
 I have been waiting for a course on language models my whole life. I hate this so much! Was it worth the money? Not at all.
 The train from the north was late again, so the two friends missed the start of the concert. Nobody minded very much.

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from built import LESSONS, ROOT
 
-FOUND = {"ragged": "03_padding", "mask_effect": "reference/padding", "greedy": "02_tokenization", "AssetError": "reference/assets",
+FOUND = {"ragged": "03_padding", "mask_effect": "reference/padding", "greedy": "02_tokenization", "AssetError": "reference/files",
          "softmax": "01_pipeline"}
 
 
