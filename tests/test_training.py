@@ -67,6 +67,11 @@ def test_the_loop_equals_trainer(count, batch_size, accumulate, warmup_steps, we
         torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
 
 
+def test_accumulated_batches_are_averaged():
+    "Where plain `Trainer` adds up the losses of a step's batches."
+    assert max(tune(accumulate=2, epochs=1).curves.losses) < 0.9 and tune(accumulate=2, epochs=1).trainer.state.global_step == 3
+
+
 KILLED = '''
 import copy, json, os, random, signal, sys, time
 from pathlib import Path
