@@ -57,6 +57,8 @@ bench: $(VENV)/dev.stamp  ## Measurements beside what a user would pick instead;
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/mapping.py --save _build/mapping.json
 	$(BIN)/python bench/collation.py --save _build/collation.json
+	HFCOURSE_DATA_MRPC= $(BIN)/python bench/training.py --steps 60 --seeds 0 --save _build/training_pairs.json
+	$(if $(HFCOURSE_DATA_MRPC),$(BIN)/python bench/training.py --save _build/training_mrpc.json)
 
 measure: $(VENV)/dev.stamp  ## What ships, measured: the pairs' baselines, and with DATA=FOLDER of SST-2 the adapter
 	$(BIN)/python assets/pairs.py check

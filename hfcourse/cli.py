@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from . import assets, course
+from .files import why
 
 # %% ../nbs/ground/cli.ipynb #3466b439
 app = typer.Typer(
@@ -48,9 +49,20 @@ def _lines(rows: list[list[str]], *columns: str) -> Table:
         table.add_row(*map(Text, row))  # as text: the [lab] of a remedy is no markup
     return table
 
-# %% ../nbs/ground/cli.ipynb #28dc9935
-def _run_all(chosen: list[course.Lesson], gpu: bool) -> list[course.Outcome]:
+# %% ../nbs/ground/cli.ipynb #8f5ee378
+def _free_folder(folder: Path, chosen: list[course.Lesson]) -> None:
+    "Make a folder for notebooks; `ValueError` if one of them is there already, so that nobody's notes are lost."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"the folder {str(folder)!r} cannot be made ({why(error)}): give another one.") from error
+    if there := [lesson.path.name for lesson in chosen if (folder / lesson.path.name).exists()]:
+        raise ValueError(f"{str(folder)!r} has {there[0]} already: give a new folder.")
+
+
+def _run_all(chosen: list[course.Lesson], gpu: bool, save: Path | None) -> list[course.Outcome]:
     "Run lessons one after the other under a progress bar that shows lesson and cell."
+    import nbformat
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[unit]}"), TimeElapsedColumn())
     outcomes = []
@@ -63,6 +75,8 @@ def _run_all(chosen: list[course.Lesson], gpu: bool) -> list[course.Outcome]:
                 progress.update(task, completed=number, total=count)
 
             outcomes.append(course.run(lesson, gpu=gpu, watch=watch))
+            if save:
+                nbformat.write(outcomes[-1].notebook, save / lesson.path.name)
             progress.advance(whole)
     return outcomes
 
@@ -88,14 +102,18 @@ def _closing(outcomes: list[course.Outcome]) -> Table:
 def run_lessons(
     only: Annotated[str, typer.Option(help="Lessons to run, by name or number, with commas between.")] = "",  # lessons
     gpu: Annotated[bool, typer.Option("--gpu", help="Run the cells that need a GPU too.")] = False,  # cells flagged `gpu`
+    save: Annotated[Path | None, typer.Option(help="A folder for the notebooks with their outputs.")] = None,  # made if missing
 ) -> None:
     """Run the lessons in a real Jupyter kernel, and say what ran.
 
-    Example: `hfcourse run --only 01_pipeline,03`
+    Example: `hfcourse run --only 01_pipeline,03 --save ran`
     """
     if gpu and not _sees_gpu():
         raise ValueError("this machine has no GPU that torch can use: leave --gpu out.")
-    outcomes = _run_all(course.choose([name.strip() for name in only.split(",")] if only else []), gpu)
+    chosen = course.choose([name.strip() for name in only.split(",")] if only else [])
+    if save:
+        _free_folder(save, chosen)
+    outcomes = _run_all(chosen, gpu, save)
     for outcome in outcomes:
         if outcome.failed:
             number, source, error = outcome.failed

@@ -83,7 +83,7 @@ def encode_pair(
     tokens, segments = tokenizer.convert_ids_to_tokens(ids), columns.get("token_type_ids")
     return EncodedPair(tokens, ids, segments, [texts[i] for i in sorted(here)], lost)
 
-# %% ../nbs/04_pairs.ipynb #3a123ed5
+# %% ../nbs/04_pairs.ipynb #682ff912
 @dataclass(frozen=True)
 class Task:
     "One task of GLUE."
@@ -109,7 +109,7 @@ GLUE = {
     "qnli": Task(("question", "sentence"), ("entailment", "not_entailment"), ("accuracy",)),
     "rte": Task(_TWO, ("entailment", "not_entailment"), ("accuracy",)),
     "wnli": Task(_TWO, ("not_entailment", "entailment"), ("accuracy",)),
-    "ax": Task(("premise", "hypothesis"), _NLI, ("accuracy",)),
+    "ax": Task(("premise", "hypothesis"), _NLI, ("matthews_correlation",)),
 }
 
 # %% ../nbs/04_pairs.ipynb #6778daab

@@ -9,6 +9,7 @@ __all__ = ['check_settings', 'classifier', 'accuracy', 'check_figures', 'fitting
 # %% ../nbs/ground/prepare.ipynb #a6316642
 import hashlib
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -170,7 +171,7 @@ def fast_attention(
         if swap:
             model.set_attn_implementation(before)
 
-# %% ../nbs/ground/prepare.ipynb #c106d0d2
+# %% ../nbs/ground/prepare.ipynb #e344af61
 @dataclass(frozen=True)
 class Prepared:
     "What `fine_tune` trains with."
@@ -193,6 +194,8 @@ def prepare(
     batches: Any = None,            # a batch sampler
 ) -> Prepared:
     "Check everything before any training."
+    if (processes := os.environ.get("WORLD_SIZE", "1")) != "1":
+        raise ValueError(f"this is one of {processes} processes, and fine_tune trains in one: use Trainer, with the batches of lesson 09.")
     splits = labelled.splits_of(data)
     names = labelled.label_names_of(splits["train"])
     model, compute = classifier(model, names, seed=settings["seed"]), accuracy if compute is None else compute

@@ -34,7 +34,7 @@ def _decayed(model: Any, weight_decay: float) -> list[dict]:
 
 
 def _backward(model: Any, batches: list) -> float:
-    "Add up the slopes of some batches, and return the mean of their losses."
+    "Add up the gradients of some batches, and return the mean of their losses."
     losses = []
     for batch in batches:
         loss = model(**{name: part.to(model.device) for name, part in batch.items()}).loss / len(batches)
@@ -54,7 +54,7 @@ def train_loop(
     accumulate: int = 1,          # batches in a step
     warmup_steps: int = 0,        # steps in which the rate rises
     weight_decay: float = 0.0,    # by what share of the rate a matrix shrinks at each step
-    clip: float = 1.0,            # the largest length of the slope
+    clip: float = 1.0,            # the largest length of the gradient
     seed: int = 42,               # of the order and of the dropout
 ) -> list[float]:  # the loss of each step
     "Train as `Trainer` does, in plain sight."
