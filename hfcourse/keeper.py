@@ -78,13 +78,13 @@ class _Keeper(TrainerCallback):
         seal(self.run / f"checkpoint-{state.global_step}")
         keep_only(self.run, {state.global_step, state.best_global_step or 0})
 
-# %% ../nbs/ground/keeper.ipynb #0dfd8f08
+# %% ../nbs/ground/keeper.ipynb #07d384d9
 def trainer(
     ready: Any,      # a `Prepared`: model, splits, batches and figures
     arguments: Any,  # `TrainingArguments`; their folder is that of the run
     tokenizer: Any,  # pads the batches
     **watching: Any,  # for the callback: best, patience, save_steps, show
-) -> tuple[BatchTrainer, _Keeper]:
+) -> tuple[BatchTrainer, Any]:
     "A `Trainer` of these parts that writes to nobody's screen, and the callback that watches it."
     keeper = _Keeper(Path(arguments.output_dir), **watching)
     made = BatchTrainer(ready.model, arguments, train_dataset=ready.splits["train"], eval_dataset=ready.splits["validation"],
@@ -93,10 +93,10 @@ def trainer(
     made.remove_callback(PrinterCallback)
     return made, keeper
 
-# %% ../nbs/ground/keeper.ipynb #127b139e
+# %% ../nbs/ground/keeper.ipynb #a80f1e7f
 def train_on(
     trainer: Any,    # a `Trainer` that has not trained yet
-    keeper: _Keeper,  # its callback, which knows the folder
+    keeper: Any,     # its callback, which knows the folder
 ) -> int:  # the step that the run went on from; 0 if it began now
     "Train to the end from where the run stands; `OSError` if a checkpoint cannot be written."
     run, last = keeper.run, newest(keeper.run)
@@ -124,7 +124,7 @@ def train_on(
 
 def keep(
     trainer: Any,     # a `Trainer` that has trained
-    keeper: _Keeper,  # its callback
+    keeper: Any,   # its callback
 ) -> int:  # the step whose weights the model has now
     "Load the weights of the best checkpoint, if a figure decides."
     step = trainer.state.best_global_step if keeper.best else None
