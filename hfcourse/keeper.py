@@ -93,10 +93,10 @@ def trainer(
     made.remove_callback(PrinterCallback)
     return made, keeper
 
-# %% ../nbs/ground/keeper.ipynb #a80f1e7f
+# %% ../nbs/ground/keeper.ipynb #bcae4116
 def train_on(
-    trainer: Any,    # a `Trainer` that has not trained yet
-    keeper: Any,     # its callback, which knows the folder
+    trainer: Any,  # a `Trainer` that has not trained yet
+    keeper: Any,   # its callback, which knows the folder
 ) -> int:  # the step that the run went on from; 0 if it began now
     "Train to the end from where the run stands; `OSError` if a checkpoint cannot be written."
     run, last = keeper.run, newest(keeper.run)
@@ -123,7 +123,7 @@ def train_on(
 
 
 def keep(
-    trainer: Any,     # a `Trainer` that has trained
+    trainer: Any,  # a `Trainer` that has trained
     keeper: Any,   # its callback
 ) -> int:  # the step whose weights the model has now
     "Load the weights of the best checkpoint, if a figure decides."
