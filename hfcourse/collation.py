@@ -71,8 +71,9 @@ def _budgeted(lengths: np.ndarray, order: np.ndarray, budget: int, width: int) -
         start += fits
     return batches
 
-# %% ../nbs/09_collation.ipynb #3a50d011
-STRATEGIES = ("max_length", "longest", "dynamic", "grouped", "token_budget")  # ways to batch and to pad
+# %% ../nbs/09_collation.ipynb #c449a131
+#: The ways to batch and to pad that `padding_cost` knows.
+STRATEGIES = ("max_length", "longest", "dynamic", "grouped", "token_budget")
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ def as_size(
         raise ValueError(f"{name} is {repr(value)[:40]}: give a whole number from {least}, and less than 2**31.")
     return int(value)
 
-# %% ../nbs/ground/features.ipynb #f64d5462
-LABELS = ("label", "label_ids", "labels")  # the columns that the library takes for labels
+# %% ../nbs/ground/features.ipynb #2f4f843b
+#: The columns that the library takes for labels.
+LABELS = ("label", "label_ids", "labels")
 
 
 def columns_of(
