@@ -61,8 +61,8 @@ bench: $(VENV)/dev.stamp  ## Measurements beside what a user would pick instead;
 	$(if $(HFCOURSE_DATA_MRPC),$(BIN)/python bench/training.py --save _build/training_mrpc.json)
 
 measure: $(VENV)/dev.stamp  ## What ships, measured: the pairs' baselines, and with DATA=FOLDER of SST-2 the adapter
-	$(BIN)/python assets/pairs.py check
-	$(if $(DATA),$(BIN)/python assets/sentiment.py measure --data $(DATA))
+	$(BIN)/python recipes/pairs.py check
+	$(if $(DATA),$(BIN)/python recipes/sentiment.py measure --data $(DATA))
 
 clean:  ## Remove what these commands made
 	rm -rf $(VENV) docs/node_modules _build _proc _docs build dist *.egg-info

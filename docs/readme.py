@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-from hfcourse.course import client
+from hfcourse.ground.running import client
 
 ROOT = Path(__file__).parents[1]
 INDEX, README = ROOT / "nbs" / "index.ipynb", ROOT / "README.md"

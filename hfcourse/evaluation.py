@@ -13,19 +13,16 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 from .assets import metric
-from .rows import as_labels, as_numbers, as_texts
-from .verdict import Report
+from .ground.checks import as_labels, as_numbers, as_texts, whole
+from .ground.report import Report
+from .ground.store.tasks import TASKS
 
 _all_ = ["Report"]
 
 # %% ../nbs/11_evaluation.ipynb #10b63a12
-_TWO, _THREE = (2, ("accuracy",)), (3, ("accuracy",))
-_TASKS: dict[Any, tuple[int, tuple[str, ...]]] = {  # how many labels a task has, and its figures
-    "pairs": (2, ("accuracy", "f1")), "mrpc": (2, ("accuracy", "f1")), "qqp": (2, ("accuracy", "f1")),
-    "sst2": _TWO, "qnli": _TWO, "rte": _TWO, "wnli": _TWO, "cola": (2, ("matthews_correlation",)),
-    "mnli": _THREE, "mnli_matched": _THREE, "mnli_mismatched": _THREE, "ax": (3, ("matthews_correlation",)),
-    "stsb": (0, ("pearson", "spearmanr")), None: (0, ("accuracy",)),  # scores; any number of labels
-}
+def _facts(task: str | None) -> tuple[int, tuple[str, ...]]:
+    "How many labels a task has, 0 for any number and for scores, and its figures."
+    return (0, ("accuracy",)) if task is None else (len(TASKS[task].labels), TASKS[task].metrics)
 
 
 def _confusion(references: np.ndarray, answers: np.ndarray, size: int) -> np.ndarray:
@@ -63,7 +60,7 @@ def _read(outputs: Any, references: Any, task: str | None, names: Any = ()) -> _
             raise ValueError("stsb is scored on scores: give a float a row, as a model with num_labels=1 does, "
                              "and no argmax.")
         return scores.astype(float), right.astype(float), None
-    count = _TASKS[task][0] or len(names)
+    count = _facts(task)[0] or len(names)
     if given.ndim != 2 or given.shape[1] < 2:
         return as_labels(given, "predictions", count), as_labels(right, "references", count), None
     if (count and given.shape[1] != count) or given.shape[1] > 1000:
@@ -103,8 +100,7 @@ def bootstrap_interval(
     if not arrays or len({len(array) for array in arrays}) > 1:
         lengths = [len(array) for array in arrays]
         raise ValueError(f"the columns have {lengths} rows: give at least one column, all of one length.")
-    if not isinstance(draws, int) or not isinstance(seed, int) or draws < 1 or seed < 0:
-        raise ValueError(f"draws is {draws!r} and seed {seed!r}: give whole numbers, at least 1 and 0.")
+    draws, seed = whole(draws, "draws"), whole(seed, "seed", 0)
     if not isinstance(share, float) or not 0 < share < 1:
         raise ValueError(f"share is {share!r}: give a number between 0 and 1, such as 0.95.")
     rng, rows = np.random.default_rng(seed), len(arrays[0])
@@ -205,12 +201,12 @@ def report(
     seed: int = 0,            # of the bootstrap
 ) -> Report:  # shows itself
     "Judge a model's outputs: figures with intervals, counts, calibration, the worst mistakes."
-    if not (task is None or (isinstance(task, str) and task in _TASKS)):
-        known_ones = ", ".join(filter(None, _TASKS))
+    if not (task is None or (isinstance(task, str) and task in TASKS)):
+        known_ones = ", ".join(TASKS)
         raise ValueError(f"the task is {str(task)[:40]!r}: give one of {known_ones}, or None.")
-    if not all(isinstance(number, int) and number > 0 for number in (worst, bins)):
-        raise ValueError(f"worst is {worst!r} and bins {bins!r}: give whole numbers above 0.")
-    (known, scored), names = _TASKS[task], [] if labels is None else as_texts(labels, "labels")
+    worst, bins = whole(worst, "worst"), whole(bins, "bins")
+    known, scored = _facts(task)
+    names = [] if labels is None else as_texts(labels, "labels")
     if len(set(names)) < len(names) or (task and len(names) not in (0, known)):
         wanted = f"{known} of them" if task else "one for each"
         raise ValueError(f"the labels are {str(names)[:99]}: give different names, {wanted}.")

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 import transformers
-from . import assets, capture
+from .ground.checks import check_text
+from . import assets
 from .display import Table
-from .source import name_of
+from .ground.loading import name_of
 
 # %% ../nbs/07_heads.ipynb #61d57b17
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ _MOST_LABELS = 100_000  # a larger number is a slip, and its head would fill the
 def _names(labels: Any) -> list[str]:
     "The names of labels, from names or from their number."
     if isinstance(labels, Sequence) and not isinstance(labels, (str, bytes)):
-        names = [capture.check_text(label, f"label {i}") for i, label in enumerate(labels)]
+        names = [check_text(label, f"label {i}") for i, label in enumerate(labels)]
     elif isinstance(labels, bool) or not hasattr(labels, "__index__"):
         raise TypeError(f"the labels are {type(labels).__name__}: give a list of names, or their number.")
     else:

@@ -15,11 +15,12 @@ from warnings import warn
 from datasets import ClassLabel, Dataset, DatasetDict, Value
 from .assets import quiet
 from .display import Chart, Table
-from .tables import check_table, columns_named, is_text, listed, splits_by_name, threads_kept
+from .ground.checks import whole
+from .ground.machine import threads_kept
+from .ground.store.tasks import PAIR_COLUMNS
+from .ground.tables import check_table, columns_named, is_text, listed, splits_by_name
 
 # %% ../nbs/08_mapping.ipynb #61d57b17
-_PAIRS = (("sentence1", "sentence2"), ("question1", "question2"), ("premise", "hypothesis"), ("question", "sentence"),
-          ("question", "context"), ("text", "text_pair"))  # GLUE's, then SQuAD's, then the tokenizer's own words
 _NO_TEXT = ("id", "idx", "index", "guid", "uuid", "label", "labels", "target")  # a name, or what follows its last _
 
 
@@ -29,7 +30,7 @@ def text_columns(
     "Which columns hold the texts; `ValueError` with all columns where that is not plain."
     one = next(iter(splits_by_name(ds).values()))
     strings = [name for name, kind in one.features.items() if is_text(kind)]
-    known = [pair for pair in _PAIRS if set(pair) <= set(strings)]
+    known = [pair for pair in PAIR_COLUMNS if set(pair) <= set(strings)]
     found = known or [tuple(name for name in strings if name.lower().split("_")[-1] not in _NO_TEXT)]
     if len(found) > 1 or not 1 <= len(found[0]) <= 2:
         raise ValueError(f"which columns hold the texts is not plain: {listed(one)}. "
@@ -70,8 +71,7 @@ def _limit(tokenizer: Any, pair: bool, max_length: Any) -> int | None:
     most = tokenizer.model_max_length if tokenizer.model_max_length < 1e9 else None  # a huge number stands for none
     if max_length is None:
         return most
-    if isinstance(max_length, bool) or not isinstance(max_length, int):
-        raise TypeError(f"max_length is {type(max_length).__name__}: give a whole number of ids, or None.")
+    max_length = whole(max_length, "max_length")
     special = tokenizer.num_special_tokens_to_add(pair=pair)
     if max_length <= special or (most and max_length > most):
         raise ValueError(f"max_length is {max_length}, with {special} special tokens in a row and {most or 'no'} as the tokenizer's limit: "
@@ -109,11 +109,10 @@ def choose(
     texts = text_columns(one) if columns is None else columns_named(columns, one, "columns")
     if not 1 <= len(texts) <= 2 or not all(is_text(one.features[name]) for name in texts):
         raise ValueError(f"columns {texts} are not one or two columns of texts in {listed(one)}: give columns that hold strings.")
-    if processes is not None and (type(processes) is not int or processes not in range(1, 65)):
-        raise ValueError(f"processes is {str(processes)[:40]}: give a whole number from 1 to 64, or None.")
+    workers = 1 if processes is None else whole(processes, "processes", 1, 64)
     kept, limit = _stay(one, texts, columns_named(keep, one, "keep")), _limit(tokenizer, len(texts) == 2, max_length)
     dropped = tuple(name for name in one.column_names if name not in kept)
-    return Choices(texts, kept, dropped, limit, processes or 1, _advice(one, kept, limit))
+    return Choices(texts, kept, dropped, limit, workers, _advice(one, kept, limit))
 
 # %% ../nbs/08_mapping.ipynb #c9a371b9
 def _encoder(tokenizer: Any, texts: Sequence[str], limit: int | None) -> Callable[[Mapping], dict]:

@@ -15,7 +15,8 @@ import torch
 
 from .assets import AssetError, checkpoint, quiet
 from .display import Table
-from .files import why
+from .ground.checks import whole
+from .ground.store.errors import why
 
 # %% ../nbs/05_models.ipynb #cd751abf
 _MEANINGS = {
@@ -143,8 +144,7 @@ def parameter_table(
     depth: int = 2,   # how many steps of a parameter's name make its part
 ) -> Table:  # part, parameters, share of all, parameters that an earlier part has counted; last the sum
     "Count a model's parameters part by part, each of them once."
-    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
-        raise ValueError(f"depth is {depth!r:.60}: give a whole number, 1 or more.")
+    depth = whole(depth, "depth")
     model, seen = _model(source, "the source"), set()
     parts: dict[str, list[int]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from . import assets, capture
-from .source import load, name_of, reading
-from .record import Trace
+from .ground import machine
+from .ground.checks import check_text, check_texts, whole
+from .ground.forward import capture, check_batch, label_names, longest_input, task_of, token_answer
+from .ground.loading import load, name_of, reading
+from .ground.trace import Trace
 
 _all_ = ["Trace"]
 
@@ -26,8 +28,8 @@ def encode(
     text_pairs: str | Iterable[str] | None = None,      # as many second texts, where the task is on pairs
 ) -> "transformers.BatchEncoding":  # tensors of shape (rows, length), the short rows padded
     "Turn texts into one batch of numbers that the model takes."
-    rows = capture.check_texts(texts)
-    pairs = None if text_pairs is None else capture.check_texts(text_pairs, "text pair")
+    rows = check_texts(texts)
+    pairs = None if text_pairs is None else check_texts(text_pairs, "text pair")
     if not rows:
         raise ValueError("there are no texts: give at least one.")
     if pairs is not None and len(pairs) != len(rows):
@@ -42,10 +44,10 @@ def forward(
     batch: Any,                             # what `encode` gives: tensors of shape (rows, length)
 ) -> torch.Tensor:  # logits: (rows, labels) for a classifier
     "Run the model on a batch, without training anything, and return its logits."
-    length, limit = capture.check_batch(batch)["input_ids"].shape[-1], capture.longest_input(model)
+    length, limit = check_batch(batch)["input_ids"].shape[-1], longest_input(model)
     if limit and length > limit:
         raise ValueError(f"a row has {length} tokens and the model takes {limit}: truncate, or cut the text into windows (lesson 03).")
-    with capture.evaluating(model), torch.inference_mode():
+    with machine.evaluating(model), torch.inference_mode():
         output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
     if "logits" not in output:
         raise ValueError(f"{type(model).__name__} has no head, so it gives no logits: load it with AutoModelForSequenceClassification.")
@@ -75,14 +77,13 @@ def decode(
     function = activation(model.config) if function is None else function
     if not isinstance(function, str) or function not in _FUNCTIONS:
         raise ValueError(f"function {function!r} is unknown: give one of {', '.join(_FUNCTIONS)}.")
-    if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-        raise ValueError(f"top_k is {top_k!r}: give how many labels a text, 1 or more, or None for all.")
+    top_k = None if top_k is None else whole(top_k, "top_k")
     if not torch.is_tensor(logits):
         raise TypeError(f"the logits are {type(logits).__name__}: give the tensor that forward gives.")
     if logits.dim() != 2 or logits.shape[1] != model.config.num_labels:
         raise ValueError(f"logits have shape {tuple(logits.shape)}: give (rows, {model.config.num_labels}), one number a label.")
     scores = _FUNCTIONS[function](logits.float())
-    names = capture.label_names(model)
+    names = label_names(model)
     rows = [sorted(({"label": names[i], "score": score} for i, score in enumerate(row)),
                    key=lambda entry: entry["score"], reverse=True) for row in scores.tolist()]
     return [row[0] for row in rows] if top_k == 1 else [row[:top_k] for row in rows]
@@ -95,16 +96,16 @@ def trace(
 ) -> Trace:
     "Run one text through a model and keep every stage."
     model, tokenizer = load(source)
-    texts = [capture.check_text(text), *([] if text_pair is None else [capture.check_text(text_pair, "text pair")])]
+    texts = [check_text(text), *([] if text_pair is None else [check_text(text_pair, "text pair")])]
     inputs = tokenizer(*texts, return_tensors="pt", return_special_tokens_mask=True, return_offsets_mapping=tokenizer.is_fast)
     row = {name: inputs.pop(name)[0].tolist() for name in ("special_tokens_mask", "offset_mapping") if name in inputs}
-    ids, limit = inputs["input_ids"][0].tolist(), capture.longest_input(model, tokenizer)
+    ids, limit = inputs["input_ids"][0].tolist(), longest_input(model, tokenizer)
     if not ids:
         raise ValueError("the text gives no tokens: give a text that is not empty.")
     if limit and len(ids) > limit:
         raise ValueError(f"the text has {len(ids)} tokens and the model takes {limit}: shorten it, or cut it into windows (lesson 03).")
     task, function = reading(source, model)
-    parts = capture.capture(model, inputs, task)
+    parts = capture(model, inputs, task)
     stages = {"ids": ids, "tokens": tokenizer.convert_ids_to_tokens(ids),
               "offsets": row.get("offset_mapping"), "special": row["special_tokens_mask"]}
     logits, probabilities, label, answer = _read(task, model, tokenizer, stages, parts.logits, function)
@@ -119,7 +120,7 @@ def _read(task: str, model: Any, tokenizer: Any, stages: dict, logits: np.ndarra
     if logits is None:
         return None, None, None, None
     if task != "text-classification":
-        return capture.token_answer(task, model, tokenizer, stages, logits)
+        return token_answer(task, model, tokenizer, stages, logits)
     function, raw = function or activation(model.config), torch.from_numpy(logits)
     answer = decode(model, raw[None], top_k=None, function=function)[0]
     return logits, _FUNCTIONS[function](raw).numpy(), answer[0]["label"], answer
@@ -149,7 +150,7 @@ def _classifier(source: Any) -> "transformers.Pipeline":
     "A text-classification pipeline from a pipeline, a checkpoint, or `(model, tokenizer)`."
     if not isinstance(source, transformers.Pipeline):
         model, tokenizer = load(source)
-        if capture.task_of(model) != "text-classification":
+        if task_of(model) != "text-classification":
             raise ValueError(f"{type(model).__name__} classifies no texts: give a checkpoint with a sequence classification head.")
         source = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer, device=model.device)
     if not isinstance(source, transformers.TextClassificationPipeline):
@@ -166,7 +167,7 @@ def _pairs(texts: Iterable, text_pairs: Iterable | None) -> Iterator[tuple[str, 
             raise ValueError(f"there is no {'text' if text is missing else 'text pair'} {i}: give one text pair for each text.")
         if isinstance(text, dict):
             pair, text = pair if text.get("text_pair") is None else text["text_pair"], text.get("text")
-        yield capture.check_text(text, f"text {i}"), capture.check_text(pair, f"text pair {i}")
+        yield check_text(text, f"text {i}"), check_text(pair, f"text pair {i}")
 
 
 def _encoded(tokenizer: Any, window: list[tuple[str, str]], options: dict) -> list[dict]:
@@ -191,7 +192,7 @@ def _in_bf16(pipe: Any) -> Any:
 def _answer(pipe: Any, window: list, tokens_per_batch: int, options: dict, reading: dict) -> list:
     "The answers to one window of texts, in its order."
     from transformers import DataCollatorWithPadding
-    encoded, limit = _encoded(pipe.tokenizer, window, options), capture.longest_input(pipe.model, pipe.tokenizer)
+    encoded, limit = _encoded(pipe.tokenizer, window, options), longest_input(pipe.model, pipe.tokenizer)
     lengths = [len(inputs["input_ids"]) for inputs in encoded]
     if 0 in lengths:
         raise ValueError(f"the text {window[lengths.index(0)][0]!r} gives no tokens: leave it out.")
@@ -200,7 +201,7 @@ def _answer(pipe: Any, window: list, tokens_per_batch: int, options: dict, readi
                          "give truncation=True, or cut it into windows (lesson 03).")
     padding = None not in (pipe.tokenizer.pad_token, pipe.model.config.pad_token_id)  # without one, a batch is one row
     collate, answers = DataCollatorWithPadding(pipe.tokenizer), [None] * len(window)
-    with capture.evaluating(pipe.model):
+    with machine.evaluating(pipe.model):
         for rows in length_batches(lengths, tokens_per_batch if padding else 1):
             given = [encoded[i] for i in rows]
             batch = collate(given) if padding else {name: torch.tensor([value]) for name, value in given[0].items()}
@@ -224,10 +225,9 @@ def predict(
     for given, what in ((texts, "texts"), ([] if text_pairs is None else text_pairs, "text pairs")):
         if isinstance(given, (bytes, dict)) or not isinstance(given, Iterable):
             raise TypeError(f"the {what} are {type(given).__name__}: give a string, a list of strings or an iterable of them.")
-    if isinstance(tokens_per_batch, bool) or not isinstance(tokens_per_batch, int) or tokens_per_batch < 1:
-        raise ValueError(f"tokens_per_batch is {tokens_per_batch!r}: give a whole number of tokens, 1 or more.")
+    tokens_per_batch = whole(tokens_per_batch, "tokens_per_batch")
     pipe, one = _classifier(source), isinstance(texts, str)
-    pipe = _in_bf16(pipe) if assets.precision(precision, pipe.device) == "bf16" else pipe
+    pipe = _in_bf16(pipe) if machine.precision(precision, pipe.device) == "bf16" else pipe
     function = options.get("function_to_apply")
     if function is not None and str(getattr(function, "name", function)).lower() not in _FUNCTIONS:
         raise ValueError(f"function_to_apply {function!r} is unknown: give one of {', '.join(_FUNCTIONS)}.")

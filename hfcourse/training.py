@@ -18,7 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from . import assets, checkpoints, keeper, labelled, prepare
+from . import assets
+from .ground import tokenised
+from .ground.machine import fast_attention
+from .ground.tuning import inputs, runs
+from .ground.tuning import trainer as training_parts
 from .display import Chart, Table
 
 # %% ../nbs/10_training.ipynb #61d57b17
@@ -58,10 +62,10 @@ def train_loop(
     seed: int = 42,               # of the order and of the dropout
 ) -> list[float]:  # the loss of each step
     "Train as `Trainer` does, in plain sight."
-    prepare.check_settings(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=seed,
+    inputs.check_settings(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=seed,
                            clip=clip, accumulate=accumulate, warmup_steps=warmup_steps, weight_decay=weight_decay)
-    rows = labelled.rows_of(rows, "train")
-    labelled.check_rows(rows, "train", labels=model.config.num_labels, vocabulary=model.config.vocab_size)
+    rows = tokenised.rows_of(rows, "train")
+    tokenised.check_rows(rows, "train", labels=model.config.num_labels, vocabulary=model.config.vocab_size)
     transformers.set_seed(seed)
     optimizer = torch.optim.AdamW(_decayed(model, weight_decay), lr=learning_rate)
     total = epochs * math.ceil(math.ceil(len(rows) / batch_size) / accumulate)
@@ -194,7 +198,7 @@ def _run(folder: Any, facts: dict, resume: bool, stack: ExitStack) -> Path:
     "The folder of a run: the reader's, if it holds no other run, or one that passes."
     if folder is None:
         return Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return checkpoints.claim(folder, facts, afresh=not resume)
+    return runs.claim(folder, facts, afresh=not resume)
 
 
 def _drawing(show: bool) -> Callable[[list[dict]], Any]:
@@ -228,19 +232,19 @@ def fine_tune(
     show: bool = True,              # draw the curves on the way, in a notebook
 ) -> FineTuned:  # the classifier with the weights that were kept, its scores and curves
     "Train a classifier on ids and labels, keep the best epoch, and go on where a run was cut off."
-    began, settings = time.perf_counter(), prepare.check_settings(
+    began, settings = time.perf_counter(), inputs.check_settings(
         epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, accumulate=accumulate, seed=seed,
         warmup=warmup, weight_decay=weight_decay, patience=patience, save_steps=save_steps)
-    ready = prepare.prepare(model, tokenizer, data, settings=settings, best=best, batches=batches,
+    ready = inputs.prepare(model, tokenizer, data, settings=settings, best=best, batches=batches,
                             compute=compute_metrics)
-    with assets.quiet(), prepare.fast_attention(ready.model), ExitStack() as stack:
+    with assets.quiet(), fast_attention(ready.model), ExitStack() as stack:
         run = _run(folder, ready.facts, resume, stack)
-        arguments = prepare.arguments(ready, str(run), saves=folder is not None or best is not None)
-        trainer, guard = keeper.trainer(ready, arguments, tokenizer, best=best, patience=patience,
+        arguments = inputs.arguments(ready, str(run), saves=folder is not None or best is not None)
+        trainer, guard = training_parts.trainer(ready, arguments, tokenizer, best=best, patience=patience,
                                         save_steps=save_steps, show=(draw := _drawing(show)))
-        went_on = keeper.train_on(trainer, guard)
+        went_on = training_parts.train_on(trainer, guard)
         trainer.remove_callback(guard)  # what is evaluated from here on is no part of the run
-        step = keeper.keep(trainer, guard)
+        step = training_parts.keep(trainer, guard)
         scores = _scores(trainer, ready.splits, step)
         draw([])  # the result shows the curves from here on
     return FineTuned(ready.model.eval(), tokenizer, scores, Curves.of(trainer), step, went_on,

@@ -20,27 +20,21 @@ from transformers import DataCollatorWithPadding
 from hfcourse import (
     assets,
     attention,
-    capture,
     collation,
     display,
     evaluation,
-    features,
     heads,
     mapping,
     models,
     padding,
     pairs,
     pipeline,
-    record,
-    rows,
-    source,
-    tables,
     tokenization,
     training,
-    verdict,
 )
 from hfcourse.assets import AssetError
-from hfcourse.small import small_model
+from hfcourse.ground import checks, forward, loading, report, saving, tables, tokenised, trace
+from hfcourse.ground.small import small_model
 
 JUDGE, TAGGER = small("bert", "text-classification"), small("bert", "token-classification")
 NAMED = small_model("bert", "text-classification", id2label={0: "<i>", 1: "&amp;"}, label2id={"<i>": 0, "&amp;": 1})
@@ -57,6 +51,7 @@ PAIR = {"one": ["The cat"], "two": ["A dog"], "label": [1]}
 
 # One entry for each parameter that takes data. Parameters that take a model or a tokenizer itself are left to the type checker.
 CALLS = {
+    "ground.checks.number": [lambda v: checks.number(v, "number", 0, 1)],
     "pipeline.encode": [lambda v: pipeline.encode(TOKENIZER, v), lambda v: pipeline.encode(TOKENIZER, ["a"], v)],
     "pipeline.forward": [lambda v: pipeline.forward(MODEL, v), lambda v: pipeline.forward(MODEL, {"input_ids": v})],
     "pipeline.decode": [lambda v: pipeline.decode(MODEL, v), lambda v: pipeline.decode(MODEL, logits(), top_k=v),
@@ -73,21 +68,21 @@ CALLS = {
     "assets.metric": [assets.metric],
     "assets.device": [assets.device],
     "assets.precision": [assets.precision],
-    "capture.check_text": [capture.check_text],
-    "capture.check_texts": [capture.check_texts],
-    "capture.check_batch": [capture.check_batch],
-    "capture.capture": [lambda v: capture.capture(MODEL, v)],
-    "capture.token_answer": [lambda v: capture.token_answer("token-classification", *TAGGER, ROW, v)],
-    "source.load": [lambda v: source.load(cut(v)), lambda v: pipeline.trace(cut(v), "a"), lambda v: predicted(["a"], on=cut(v))],
-    "record.pack": [record.pack],
-    "record.unpack": [record.unpack],
-    "record.Trace": [SEEN.save, record.Trace.load, lambda v: SEEN.attention(layer=v), lambda v: SEEN.attention(head=v)],
-    "record.save_json": [lambda v: record.save_json(v, "trace", {})],
-    "record.load_json": [lambda v: record.load_json(v, "trace", dict)],
-    "rows.as_numbers": [lambda v: rows.as_numbers(v, "rows"), lambda v: rows.as_numbers([v], "rows")],
-    "rows.as_labels": [lambda v: rows.as_labels(rows.as_numbers([v], "rows"), "labels", 9)],
-    "rows.as_texts": [lambda v: rows.as_texts(v, "texts"), lambda v: rows.as_texts([v], "texts")],
-    "verdict.Report": [VERDICT.save, verdict.Report.load],
+    "ground.checks.check_text": [checks.check_text],
+    "ground.checks.check_texts": [checks.check_texts],
+    "ground.forward.check_batch": [forward.check_batch],
+    "ground.forward.capture": [lambda v: forward.capture(MODEL, v)],
+    "ground.forward.token_answer": [lambda v: forward.token_answer("token-classification", *TAGGER, ROW, v)],
+    "ground.loading.load": [lambda v: loading.load(cut(v)), lambda v: pipeline.trace(cut(v), "a"), lambda v: predicted(["a"], on=cut(v))],
+    "ground.saving.pack": [saving.pack],
+    "ground.saving.unpack": [saving.unpack],
+    "ground.trace.Trace": [SEEN.save, trace.Trace.load, lambda v: SEEN.attention(layer=v), lambda v: SEEN.attention(head=v)],
+    "ground.saving.save_json": [lambda v: saving.save_json(v, "trace", {})],
+    "ground.saving.load_json": [lambda v: saving.load_json(v, "trace", dict)],
+    "ground.checks.as_numbers": [lambda v: checks.as_numbers(v, "rows"), lambda v: checks.as_numbers([v], "rows")],
+    "ground.checks.as_labels": [lambda v: checks.as_labels(checks.as_numbers([v], "rows"), "labels", 9)],
+    "ground.checks.as_texts": [lambda v: checks.as_texts(v, "texts"), lambda v: checks.as_texts([v], "texts")],
+    "ground.report.Report": [VERDICT.save, report.Report.load],
     "evaluation.metrics_for": [evaluation.metrics_for, COUNT, lambda v: COUNT((v, [1])), lambda v: COUNT(([1], v)),
                                lambda v: COUNT(([v], [1])), lambda v: COUNT(([[0.5, v]], [1]))],
     "evaluation.bootstrap_interval": [lambda v: evaluation.bootstrap_interval(len, v, draws=9),
@@ -151,11 +146,11 @@ CALLS = {
                               lambda v: html_of(pairs.cosine_baseline(PAIR, {**PAIR, "two": [v]}, source=JUDGE)),
                               lambda v: pairs.cosine_baseline(PAIR, PAIR, source=cut(v)),
                               lambda v: pairs.cosine_baseline(PAIR, PAIR, source=JUDGE, columns=v)],
-    "tables.splits_by_name": [tables.splits_by_name, lambda v: tables.splits_by_name({"a": v}),
+    "ground.tables.splits_by_name": [tables.splits_by_name, lambda v: tables.splits_by_name({"a": v}),
                               lambda v: tables.splits_by_name({"a": [v]})],
-    "tables.check_table": [lambda v: tables.check_table(tables.splits_by_name({"a": [v]})["the data"], "the data", ["a"])],
-    "tables.is_text": [tables.is_text],
-    "tables.columns_named": [lambda v: tables.columns_named(v, tables.splits_by_name({"a": ["b"]})["the data"], "columns")],
+    "ground.tables.check_table": [lambda v: tables.check_table(tables.splits_by_name({"a": [v]})["the data"], "the data", ["a"])],
+    "ground.tables.is_text": [tables.is_text],
+    "ground.tables.columns_named": [lambda v: tables.columns_named(v, tables.splits_by_name({"a": ["b"]})["the data"], "columns")],
     "mapping.text_columns": [mapping.text_columns, lambda v: mapping.text_columns({"a": [v]}),
                              lambda v: mapping.text_columns({str(v): ["a"]})],
     "mapping.choose": [lambda v: html_of(mapping.choose(v, TOKENIZER)), lambda v: mapping.choose({"a": ["b"]}, v),
@@ -182,10 +177,12 @@ CALLS = {
                                "compute_metrics", "batches", "save_steps", "seed")), lambda v: tuned(folder=cut(v))],
     "training.Curves": [lambda v: html_of(training.Curves.of(v)), lambda v: html_of(training.Curves.of([v])),
                         lambda v: html_of(training.Curves.of([{"loss": v, "step": 1}, {"eval_loss": v, "eval_f1": v, "step": v}]))],
-    "features.as_size": [lambda v: features.as_size(v, "size", 0)],
-    "features.columns_of": [features.columns_of, lambda v: features.columns_of([v]), lambda v: features.columns_of([{"input_ids": v}])],
-    "features.stacked": [lambda v: features.stacked("label", [v]), lambda v: features.stacked("label", [1, v])],
-    "features.lengths_of": [features.lengths_of, lambda v: features.lengths_of([v]), lambda v: features.lengths_of({"input_ids": v})],
+    "ground.checks.whole": [lambda v: checks.whole(v, "size", 0)],
+    "ground.tokenised.columns_of": [tokenised.columns_of, lambda v: tokenised.columns_of([v]),
+                                    lambda v: tokenised.columns_of([{"input_ids": v}])],
+    "ground.tokenised.stacked": [lambda v: tokenised.stacked("label", [v]), lambda v: tokenised.stacked("label", [1, v])],
+    "ground.tokenised.lengths_of": [tokenised.lengths_of, lambda v: tokenised.lengths_of([v]),
+                                    lambda v: tokenised.lengths_of({"input_ids": v})],
     "collation.collate": [lambda v: collation.collate(v, TOKENIZER), lambda v: collation.collate([v], TOKENIZER),
                           lambda v: collation.collate([{"input_ids": v}], TOKENIZER),
                           lambda v: collation.collate([{"input_ids": [v, 1]}, {"input_ids": [1]}], TOKENIZER),
@@ -206,16 +203,18 @@ CALLS = {
                                 lambda v: list(collation.token_batches([2, 1], rank=v))],
     "collation.TokenBatches": [lambda v: collation.token_batches([2, 1]).set_epoch(v)],
 }
-FILES = ("record.Trace", "record.save_json", "record.load_json", "verdict.Report")
+FILES = ("ground.trace.Trace", "ground.saving.save_json", "ground.saving.load_json", "ground.report.Report")
 NO_DATA = {  # what takes models and settings, or holds what another function checked
-    "features.LABELS", "collation.STRATEGIES", "collation.Speed", "collation.PaddingCost", "collation.PaddingBill",
-    "pipeline.activation", "capture.task_of", "capture.label_names", "capture.longest_input", "capture.evaluating", "capture.Captured",
-    "source.name_of", "source.reading", "assets.quiet", "assets.AssetError", "tokenization.Steps",
+    "ground.tokenised.LABELS", "collation.STRATEGIES", "collation.Speed", "collation.PaddingCost", "collation.PaddingBill",
+    "pipeline.activation", "ground.forward.task_of", "ground.forward.label_names", "ground.forward.longest_input",
+    "ground.forward.Captured", "ground.loading.classifier", "ground.saving.write_note", "ground.saving.read_note",
+    "assets.device", "assets.precision",
+    "ground.loading.name_of", "ground.loading.reading", "assets.quiet", "assets.AssetError", "tokenization.Steps",
     "attention.ENCODERS", "attention.Masks",
     "pipeline.Trace", "padding.combine", "padding.MaskEffect", "padding.Truncated", "padding.Windows",
     "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
     "evaluation.Report",
-    "tables.listed", "tables.threads_kept", "mapping.Choices", "mapping.MapTimes",
+    "ground.tables.listed", "mapping.Choices", "mapping.MapTimes",
     "training.FineTuned",
     "pairs.GLUE", "pairs.Task", "pairs.EncodedPair", "pairs.Baseline",
 }
@@ -329,9 +328,10 @@ def nothing_hangs_and_nothing_is_fetched(monkeypatch, tmp_path):
     faulthandler.cancel_dump_traceback_later()
 
 
-@pytest.mark.parametrize("name", ["pipeline", "assets", "capture", "source", "record", "display", "tokenization", "padding",
-                                  "attention", "models", "heads", "pairs", "rows", "verdict", "evaluation", "tables", "mapping",
-                                  "features", "collation", "training"])
+@pytest.mark.parametrize("name", [
+    "pipeline", "assets", "display", "tokenization", "padding", "attention", "models", "heads", "pairs", "evaluation", "mapping",
+    "collation", "training", "ground.checks", "ground.forward", "ground.loading", "ground.saving", "ground.tables", "ground.tokenised",
+    "ground.trace", "ground.report"])
 def test_every_public_name_is_tried(name):
     "A function that is added is added here too."
     names = {f"{name}.{one}" for one in import_module(f"hfcourse.{name}").__all__}

@@ -20,7 +20,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from hfcourse import collation
 from hfcourse.collation import STRATEGIES, Speed, collate, compare_padding, padding_cost, token_batches
-from hfcourse.small import ARCHITECTURES, small_tokenizer
+from hfcourse.ground.small import ARCHITECTURES, small_tokenizer
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=200)
 
@@ -205,7 +205,7 @@ import torch
 from accelerate.data_loader import DataLoaderShard
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from hfcourse.collation import collate, token_batches
-from hfcourse.small import small_model
+from hfcourse.ground.small import small_model
 
 class Batched(Trainer):
     def get_train_dataloader(self):

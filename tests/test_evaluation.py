@@ -18,7 +18,7 @@ from hfcourse import evaluation
 from hfcourse.assets import metric
 from hfcourse.display import show_value
 from hfcourse.evaluation import Report, bootstrap_interval, metrics_for, report
-from hfcourse.small import small_model
+from hfcourse.ground.small import small_model
 
 TASKS = ["pairs", "ax", "cola", "mnli", "mnli_matched", "mnli_mismatched", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli"]
 LABELLED = [task for task in TASKS if task != "stsb"]

@@ -14,8 +14,8 @@ from near import small
 from safetensors.torch import load_file
 
 from hfcourse.assets import AssetError
+from hfcourse.ground.small import ARCHITECTURES
 from hfcourse.heads import HEADS, LoadReport, attach
-from hfcourse.small import ARCHITECTURES
 
 ABSENT = {  # classes that the library does not have
     "distilbert": {"ForCausalLM"}, "albert": {"ForCausalLM"}, "deberta-v2": {"ForCausalLM"}, "gpt2": {"ForMultipleChoice", "ForMaskedLM"},

@@ -17,7 +17,7 @@ import pytest
 from hub import serving
 
 from hfcourse import assets
-from hfcourse.small import small_model
+from hfcourse.ground.small import small_model
 
 # The endpoint is read when huggingface_hub is imported, so each case is a process of its own, which evaluates its arguments.
 CHILD = """
@@ -27,7 +27,8 @@ from pathlib import Path
 pauses = []
 time.sleep = pauses.append  # the pauses of the Hub's client are counted, not slept
 from huggingface_hub import hf_hub_download
-from hfcourse import assets, files
+from hfcourse import assets
+from hfcourse.ground.store import files
 from hfcourse.assets import checkpoint, dataset
 carried, assets._carried = assets._carried, lambda: None
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from near import small
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
+from hfcourse.ground.small import ARCHITECTURES, small_tokenizer
 from hfcourse.mapping import choose, text_columns, time_map, tokenize
 from hfcourse.pairs import GLUE
-from hfcourse.small import ARCHITECTURES, small_tokenizer
 
 PIECES = ["the", "cat", "sat", "on", "a", "mat", ",", "unhappily", "[SEP]", "</s>", "שלום", "🙂", "e\u0301", "a\0b", "", " \n"]
 TEXT = st.lists(st.sampled_from(PIECES), max_size=9).map(" ".join) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -62,7 +62,7 @@ PROGRAM = """
 import sys
 from datasets import load_from_disk
 from hfcourse.mapping import tokenize
-from hfcourse.small import small_tokenizer
+from hfcourse.ground.small import small_tokenizer
 tokenizer = small_tokenizer("bert")
 if len(sys.argv) > 2:
     tokenizer(["a", "the cat"], padding=True, truncation=True, max_length=3)

@@ -15,8 +15,8 @@ from transformers import AutoConfig, AutoModel, BertConfig
 
 from hfcourse.assets import AssetError, checkpoint, quiet
 from hfcourse.display import show_value
+from hfcourse.ground.small import ARCHITECTURES, small_model
 from hfcourse.models import blueprint, parameter_table, same_weights
-from hfcourse.small import ARCHITECTURES, small_model
 
 TASKS = ["feature-extraction", "text-classification", "token-classification", "fill-mask", "text-generation", "text2text-generation"]
 OTHERS = ["llama", "qwen3", "gemma2", "mixtral", "modernbert", "whisper", "wav2vec2", "vit", "clip", "segformer", "blip-2", "mamba"]

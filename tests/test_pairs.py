@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from near import small
 
 from hfcourse import pairs
+from hfcourse.ground.small import ARCHITECTURES, small_model
 from hfcourse.pairs import GLUE, cosine_baseline, encode_pair, overlap_baseline
-from hfcourse.small import ARCHITECTURES, small_model
 
 CUTS = ("longest_first", "only_first", "only_second")
 PIECES = ["the", "cat", "sat", "on", "a", "mat", ",", "unhappily", "[SEP]", "</s>", "שלום", "🙂", "e\u0301", "a\0b"]

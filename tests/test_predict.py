@@ -169,7 +169,7 @@ MEMORY = """
 import gc, json, psutil, torch
 torch.set_num_threads(1)
 from hfcourse.pipeline import predict
-from hfcourse.small import small_model
+from hfcourse.ground.small import small_model
 source = small_model("bert", "text-classification", hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
 words, used = ["cat", "sun", "film", "letter", "course", "train"], {}
 texts = (f"{words[i % 6]} {words[i % 5]}" for i in range(200_000))

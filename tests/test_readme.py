@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture(scope="module")
 def stated(root):
     "The figures that the README shows."
-    return json.loads((root / "hfcourse" / "assets" / "measured" / "training_pairs.json").read_text(encoding="utf-8"))["test"]
+    return json.loads((root / "hfcourse" / "shipped" / "measured" / "training_pairs.json").read_text(encoding="utf-8"))["test"]
 
 
 def test_the_script_gives_what_the_readme_states(root, call, tmp_path, stated):
@@ -24,7 +24,7 @@ def test_the_script_gives_what_the_readme_states(root, call, tmp_path, stated):
 def test_the_readme_shows_what_was_measured(root, stated):
     "The interval above the cosine, and the MRPC figures of the script, met what was asked of them."
     readme = (root / "README.md").read_text(encoding="utf-8")
-    mrpc = json.loads((root / "hfcourse" / "assets" / "measured" / "training_mrpc.json").read_text(encoding="utf-8"))["quality"]
+    mrpc = json.loads((root / "hfcourse" / "shipped" / "measured" / "training_mrpc.json").read_text(encoding="utf-8"))["quality"]
     assert stated["low"] > 0 and f"+{stated['low']:.3f} to +{stated['high']:.3f}" in readme
     for run in mrpc.values():
         assert f"{run['accuracy']:.3f}" in readme and f"{run['f1']:.3f}" in readme

@@ -15,10 +15,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from near import pipe, same, small
 
 from hfcourse.assets import checkpoint
-from hfcourse.capture import capture
+from hfcourse.ground.forward import capture
+from hfcourse.ground.saving import pack, unpack
+from hfcourse.ground.small import ARCHITECTURES
 from hfcourse.pipeline import Trace, trace
-from hfcourse.record import pack, unpack
-from hfcourse.small import ARCHITECTURES
 
 TEXT, PAIR = "The cat sat on the mat.", "A dog slept in the sun."
 SEGMENTS, POOLED = ("bert", "albert", "electra", "deberta-v2"), ("bert", "roberta", "albert")
@@ -34,14 +34,14 @@ def one_array_missing(name: str):
         parts = capture(*args)
         object.__setattr__(parts, name, None)
         return parts
-    with patch("hfcourse.capture.capture", without):
+    with patch("hfcourse.pipeline.capture", without):
         yield
 
 
 def state_of(model):
     "Mode of each layer, attention, and the hooks that are the course's own: the library leaves some of its own."
     hooks = [hook for layer in model.modules() for hook in layer._forward_hooks.values()]
-    ours = [hook for hook in hooks if getattr(hook, "__module__", "") == "hfcourse.capture"]
+    ours = [hook for hook in hooks if getattr(hook, "__module__", "") == "hfcourse.ground.forward"]
     return [layer.training for layer in model.modules()], model.config._attn_implementation, ours
 
 

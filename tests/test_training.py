@@ -15,8 +15,9 @@ from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hfcourse import assets, checkpoints, keeper, training
-from hfcourse.small import small_model
+from hfcourse import assets, training
+from hfcourse.ground.small import small_model
+from hfcourse.ground.tuning import runs, trainer
 
 MODEL, TOKENIZER = small_model("bert", "text-classification", seed=3)
 
@@ -78,7 +79,7 @@ from pathlib import Path
 os.environ["HFCOURSE_DEVICE"] = "cpu"
 sys.path[:0] = [os.path.dirname(sys.argv[1])]
 from test_training import tune, DATA
-from hfcourse import checkpoints, keeper
+from hfcourse.ground.tuning import runs, trainer
 import torch
 
 def attempt(folder, kill=None):
@@ -128,13 +129,13 @@ events = json.loads(Path(work + "/counted.events").read_text())[0]
 whole, rng = torch.load(work + "/whole.weights"), random.Random(seed)
 kills = {f"event {n} of {events}": at_event(n) for n in sorted(rng.sample(range(events), 10))}
 kills |= {f"{name}, call {n}, after: {after}": at_call(owner, name, n, after) for owner, name, n, after in [
-    (torch, "save", 6, False), (keeper, "seal", 2, False), (keeper, "seal", 3, True), (checkpoints.shutil, "rmtree", 1, False),
-    (checkpoints.os, "replace", 1, False)]}
+    (torch, "save", 6, False), (trainer, "seal", 2, False), (trainer, "seal", 3, True), (runs.shutil, "rmtree", 1, False),
+    (runs.os, "replace", 1, False)]}
 report = []
 for i, (moment, kill) in enumerate(kills.items()):
     folder = f"{work}/{i}"
     killed = attempt(folder, kill)
-    there = sorted(checkpoints.checkpoints_of(Path(folder)))
+    there = sorted(runs.checkpoints_of(Path(folder)))
     assert attempt(folder) == 0, moment
     weights = torch.load(folder + ".weights")
     equal = all(torch.equal(weights[name], whole[name]) for name in whole)
@@ -185,7 +186,7 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
 def test_a_damaged_checkpoint_is_not_used(tmp_path):
     "One bit is turned in the last; the one before it, or the beginning, gives the same weights."
     done = tune(tmp_path / "run")
-    last = max(checkpoints.checkpoints_of(tmp_path / "run").values(), key=lambda folder: folder.stat().st_mtime)
+    last = max(runs.checkpoints_of(tmp_path / "run").values(), key=lambda folder: folder.stat().st_mtime)
     weights = bytearray((last / "optimizer.pt").read_bytes())
     weights[len(weights) // 2] ^= 1
     (last / "optimizer.pt").write_bytes(weights)
@@ -198,9 +199,9 @@ def full_disk(folder, make_full, make_room):
     with pytest.raises(OSError, match=r"checkpoint of step \d+ could not be written .* is whole and stays. Make room on the disk") as error:
         make_full()
         tune(folder)
-    good = checkpoints.newest(Path(folder))
+    good = runs.newest(Path(folder))
     assert good is not None and str(good.name).split("-")[1] in str(error.value)
-    assert all(checkpoints.is_whole(one) for one in checkpoints.checkpoints_of(Path(folder)).values())
+    assert all(runs.is_whole(one) for one in runs.checkpoints_of(Path(folder)).values())
     make_room()
     done = tune(folder)
     assert done.began == int(good.name.split("-")[1]) and same(done.model, tune().model)
@@ -222,7 +223,7 @@ def test_a_full_disk(tmp_path):
 def test_a_file_that_cannot_grow(tmp_path, monkeypatch):
     "The system refuses to write on in the middle of a file, from the second checkpoint on."
     resource = pytest.importorskip("resource", reason="this system has no limits on files")
-    before, real, sealed = resource.getrlimit(resource.RLIMIT_FSIZE), keeper.seal, []
+    before, real, sealed = resource.getrlimit(resource.RLIMIT_FSIZE), trainer.seal, []
 
     def limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -233,7 +234,7 @@ def test_a_file_that_cannot_grow(tmp_path, monkeypatch):
         if len(sealed) == 2:
             limit(50_000)
     try:
-        full_disk(tmp_path / "run", lambda: monkeypatch.setattr(keeper, "seal", seal_and_limit), lambda: limit(before[0]))
+        full_disk(tmp_path / "run", lambda: monkeypatch.setattr(trainer, "seal", seal_and_limit), lambda: limit(before[0]))
     finally:
         limit(before[0])
 
@@ -291,7 +292,7 @@ WRONG_TYPES = {"labels as text": ["yes", "no", "yes"] * 7, "labels as floats": [
 @pytest.mark.parametrize("data, match", REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_trained_on_is_refused(data, match, monkeypatch):
     "Before any training, with what to do."
-    monkeypatch.setattr(keeper, "train_on", lambda *_: pytest.fail("it began to train"))
+    monkeypatch.setattr(trainer, "train_on", lambda *_: pytest.fail("it began to train"))
     with pytest.raises(ValueError, match=match):
         tune(data=data)
 

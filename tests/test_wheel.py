@@ -45,9 +45,9 @@ def test_wheel_holds_lessons_and_assets(wheel, root):
     "The notebooks, the adapter, the data and the type marker travel in the wheel; no test and no script does."
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"hfcourse/notebooks/{path.name}" for path in (root / "nbs").glob("*.ipynb")} <= names
-    shipped = [p for p in (root / "hfcourse" / "assets").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    shipped = [p for p in (root / "hfcourse" / "shipped").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     assert {p.relative_to(root).as_posix() for p in shipped} <= names and "hfcourse/py.typed" in names
-    assert not [name for name in names if name.startswith(("tests/", "assets/", "bench/", "docs/"))]
+    assert not [name for name in names if name.startswith(("tests/", "recipes/", "bench/", "docs/"))]
 
 
 def test_installed_helpers_answer(installed, tmp_path):

@@ -6,10 +6,10 @@ import pytest
 from built import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from hfcourse.course import Lesson
+from hfcourse.ground.running import Lesson
 
 sys.path.insert(0, str(ROOT / "docs"))
-import lessons
+import lesson_pages as lessons
 
 HEAD = [new_markdown_cell("# A lesson\n\n> what it teaches"),
         new_markdown_cell("You need Python. Minutes: 5."), new_code_cell("#| default_exp padding")]
