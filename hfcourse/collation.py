@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .display import Chart, Table
-from .ground.checks import whole
+from .ground import checks
 from .ground.tokenised import columns_of, lengths_of, stacked
 
 # %% ../nbs/09_collation.ipynb #61d57b17
@@ -29,7 +29,7 @@ def collate(
     if tokenizer.pad_token_id is None:
         raise ValueError("the tokenizer has no pad token: set tokenizer.pad_token = tokenizer.eos_token.")
     counts = [len(ids) if isinstance(ids, (list, tuple)) else 0 for ids in columns["input_ids"]]
-    target = max(counts) + -max(counts) % whole(multiple_of, "multiple_of", 1)
+    target = max(counts) + -max(counts) % checks.whole(multiple_of, "multiple_of", 1)
     if "attention_mask" in tokenizer.model_input_names:
         columns.setdefault("attention_mask", [[1] * count for count in counts])
     fills = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0,
@@ -115,18 +115,18 @@ def padding_cost(
     "Put rows into batches, count the places that they fill, and estimate the time of an epoch."
     if strategy not in STRATEGIES or not isinstance(speed, Speed):
         raise ValueError(f"{strategy!r} with {speed!r}: give one of {', '.join(STRATEGIES)}, and a Speed.")
-    counts, size = lengths_of(lengths), whole(batch_size, "batch_size", 1)
+    counts, size = lengths_of(lengths), checks.whole(batch_size, "batch_size", 1)
     order, mean = np.arange(len(counts)), max(1, round(size * float(counts.mean())))
-    budget = mean if tokens_per_batch is None else whole(tokens_per_batch, "tokens_per_batch", 1)
+    budget = mean if tokens_per_batch is None else checks.whole(tokens_per_batch, "tokens_per_batch", 1)
     if seed is not None:
-        order = np.random.default_rng(whole(seed, "seed", 0)).permutation(order)
+        order = np.random.default_rng(checks.whole(seed, "seed", 0)).permutation(order)
     if strategy == "token_budget":
-        plan = _budgeted(counts, order, budget, whole(width, "width", 1))
+        plan = _budgeted(counts, order, budget, checks.whole(width, "width", 1))
     else:
         plan = _grouped(counts, order, size) if strategy == "grouped" else _cut(order, size)
     rows, longest = np.array([(len(batch), counts[batch].max()) for batch in plan]).T
     if strategy in ("max_length", "longest"):
-        limit = whole(max_length, "max_length", 0) if strategy == "max_length" else counts.max()
+        limit = checks.whole(max_length, "max_length", 0) if strategy == "max_length" else counts.max()
         longest = np.full_like(rows, limit)
     if longest.max() < counts.max():
         raise ValueError(f"a row of {counts.max()} is over max_length {max_length}: give more, or truncate.")
@@ -159,8 +159,8 @@ def compare_padding(
     speed: Speed = Speed(),  # what the times are estimated from
 ) -> PaddingBill:  # a table and a picture
     "The padding bill of your own data: every strategy, counted."
-    counts, size = lengths_of(data), whole(batch_size, "batch_size", 1)
-    options: dict[str, Any] = {"max_length": max_length, "seed": whole(seed, "seed", 0), "speed": speed}
+    counts, size = lengths_of(data), checks.whole(batch_size, "batch_size", 1)
+    options: dict[str, Any] = {"max_length": max_length, "seed": checks.whole(seed, "seed", 0), "speed": speed}
     sizes = sorted({size, *(2**i for i in range(2, 8) if 2**i <= len(counts))})
     costs = {(name, one): padding_cost(counts, strategy=name, batch_size=one, **options)
              for name in STRATEGIES for one in sizes}
@@ -189,7 +189,7 @@ class TokenBatches(torch.utils.data.Sampler[list[int]]):
 
     def set_epoch(self, epoch: int) -> None:
         "Choose the `epoch`, counted from 0, whose batches the next loop gives."
-        self.epoch = whole(epoch, "epoch", 0)
+        self.epoch = checks.whole(epoch, "epoch", 0)
 
     def _where(self) -> tuple[int, int]:
         "This process's number, and how many there are; torch may learn both only after this object is made."
@@ -219,8 +219,8 @@ def token_batches(
     "Batches of rows of like length, as many as fit a token budget, in another order each epoch."
     place = None
     if rank is not None or processes is not None:
-        place = whole(rank, "rank", 0), whole(processes, "processes", 1)
+        place = checks.whole(rank, "rank", 0), checks.whole(processes, "processes", 1)
         if place[0] >= place[1]:
             raise ValueError(f"rank is {rank} of {processes} processes: give a number from 0, and less.")
-    budget, width = whole(tokens_per_batch, "tokens_per_batch", 1), whole(width, "width", 1)
-    return TokenBatches(lengths_of(lengths), budget, width, whole(seed, "seed", 0), place)
+    budget, width = checks.whole(tokens_per_batch, "tokens_per_batch", 1), checks.whole(width, "width", 1)
+    return TokenBatches(lengths_of(lengths), budget, width, checks.whole(seed, "seed", 0), place)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 from .assets import metric
-from .ground.checks import as_labels, as_numbers, as_texts, whole
+from .ground import checks
+from .ground.checks import as_labels, as_numbers, as_texts
 from .ground.report import Report
 from .ground.store.tasks import TASKS
 
@@ -100,7 +101,7 @@ def bootstrap_interval(
     if not arrays or len({len(array) for array in arrays}) > 1:
         lengths = [len(array) for array in arrays]
         raise ValueError(f"the columns have {lengths} rows: give at least one column, all of one length.")
-    draws, seed = whole(draws, "draws"), whole(seed, "seed", 0)
+    draws, seed = checks.whole(draws, "draws"), checks.whole(seed, "seed", 0)
     if not isinstance(share, float) or not 0 < share < 1:
         raise ValueError(f"share is {share!r}: give a number between 0 and 1, such as 0.95.")
     rng, rows = np.random.default_rng(seed), len(arrays[0])
@@ -204,7 +205,7 @@ def report(
     if not (task is None or (isinstance(task, str) and task in TASKS)):
         known_ones = ", ".join(TASKS)
         raise ValueError(f"the task is {str(task)[:40]!r}: give one of {known_ones}, or None.")
-    worst, bins = whole(worst, "worst"), whole(bins, "bins")
+    worst, bins = checks.whole(worst, "worst"), checks.whole(bins, "bins")
     known, scored = _facts(task)
     names = [] if labels is None else as_texts(labels, "labels")
     if len(set(names)) < len(names) or (task and len(names) not in (0, known)):

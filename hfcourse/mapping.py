@@ -15,7 +15,7 @@ from warnings import warn
 from datasets import ClassLabel, Dataset, DatasetDict, Value
 from .assets import quiet
 from .display import Chart, Table
-from .ground.checks import whole
+from .ground import checks
 from .ground.machine import threads_kept
 from .ground.store.tasks import PAIR_COLUMNS
 from .ground.tables import check_table, columns_named, is_text, listed, splits_by_name
@@ -71,7 +71,7 @@ def _limit(tokenizer: Any, pair: bool, max_length: Any) -> int | None:
     most = tokenizer.model_max_length if tokenizer.model_max_length < 1e9 else None  # a huge number stands for none
     if max_length is None:
         return most
-    max_length = whole(max_length, "max_length")
+    max_length = checks.whole(max_length, "max_length")
     special = tokenizer.num_special_tokens_to_add(pair=pair)
     if max_length <= special or (most and max_length > most):
         raise ValueError(f"max_length is {max_length}, with {special} special tokens in a row and {most or 'no'} as the tokenizer's limit: "
@@ -109,7 +109,7 @@ def choose(
     texts = text_columns(one) if columns is None else columns_named(columns, one, "columns")
     if not 1 <= len(texts) <= 2 or not all(is_text(one.features[name]) for name in texts):
         raise ValueError(f"columns {texts} are not one or two columns of texts in {listed(one)}: give columns that hold strings.")
-    workers = 1 if processes is None else whole(processes, "processes", 1, 64)
+    workers = 1 if processes is None else checks.whole(processes, "processes", 1, 64)
     kept, limit = _stay(one, texts, columns_named(keep, one, "keep")), _limit(tokenizer, len(texts) == 2, max_length)
     dropped = tuple(name for name in one.column_names if name not in kept)
     return Choices(texts, kept, dropped, limit, workers, _advice(one, kept, limit))

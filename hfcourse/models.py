@@ -15,7 +15,7 @@ import torch
 
 from .assets import AssetError, checkpoint, quiet
 from .display import Table
-from .ground.checks import whole
+from .ground import checks
 from .ground.store.errors import why
 
 # %% ../nbs/05_models.ipynb #cd751abf
@@ -144,7 +144,7 @@ def parameter_table(
     depth: int = 2,   # how many steps of a parameter's name make its part
 ) -> Table:  # part, parameters, share of all, parameters that an earlier part has counted; last the sum
     "Count a model's parameters part by part, each of them once."
-    depth = whole(depth, "depth")
+    depth = checks.whole(depth, "depth")
     model, seen = _model(source, "the source"), set()
     parts: dict[str, list[int]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .ground.checks import check_text, check_texts, whole
+from .ground import checks
+from .ground.checks import check_text, check_texts
 from .ground.forward import longest_input
 from .display import Table
 from .ground.loading import load
@@ -40,13 +41,13 @@ def pad_batch(
         raise ValueError("pad_id is None (no pad token?): set tokenizer.pad_token = tokenizer.eos_token.")
     if side not in ("left", "right"):
         raise ValueError(f"side is {side!r}: give 'left' or 'right'.")
-    rows, pad_id = _as_rows(ids), whole(pad_id, "pad_id", 0)
+    rows, pad_id = _as_rows(ids), checks.whole(pad_id, "pad_id", 0)
     longest = max(map(len, rows), default=0)
-    target = longest if length is None else whole(length, "length", 0)
+    target = longest if length is None else checks.whole(length, "length", 0)
     if longest > target:
         raise ValueError(f"a row has {longest} ids and length is {target}: give more, or truncate first.")
     if multiple_of is not None:
-        target += -target % whole(multiple_of, "multiple_of", 1)
+        target += -target % checks.whole(multiple_of, "multiple_of", 1)
     def fill(row: list[int], value: int) -> list[int]:
         rest = [value] * (target - len(row))
         return rest + row if side == "left" else row + rest
@@ -163,7 +164,7 @@ def truncate_batch(
     length: int,           # the most ids that a row may have, special tokens included
 ) -> Truncated:  # the rows, and what each lost
     "Cut every row to a length, keep its special tokens, and say what was lost."
-    length, left = whole(length, "length", 1), tokenizer.truncation_side == "left"
+    length, left = checks.whole(length, "length", 1), tokenizer.truncation_side == "left"
     rows, lost = [], []
     for text in check_texts(texts):
         before, own, after = _parts(tokenizer, text)
@@ -199,8 +200,8 @@ def windows(
 ) -> Windows:  # with the rows of the library's `return_overflowing_tokens`
     "Cut a text into overlapping windows."
     before, own, after = _parts(tokenizer, text)
-    room = whole(length, "length", 1) - len(before) - len(after)
-    if whole(stride, "stride", 0) >= room:
+    room = checks.whole(length, "length", 1) - len(before) - len(after)
+    if checks.whole(stride, "stride", 0) >= room:
         raise ValueError(f"a window has room for {max(room, 0)} ids beside the special tokens, and stride is "
                          f"{stride}: give a longer length or a smaller stride.")
     # no window starts in the last `stride` ids: it would hold nothing but shared ones

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .ground.checks import check_text, check_texts, whole
+from .ground import checks
+from .ground.checks import check_text, check_texts
 from .ground.forward import longest_input
 from .ground.machine import evaluating
 from .display import Table, strip
@@ -71,7 +72,7 @@ def encode_pair(
     "Put two texts into one row, cut them to a length, and say what was lost."
     if cut not in tuple(_CUTS):
         raise ValueError(f"cut is {cut!r}: give one of {', '.join(_CUTS)}.")
-    room = None if length is None else whole(length, "length")
+    room = None if length is None else checks.whole(length, "length")
     given = [check_text(first, "the first text")], [check_text(second, "the second text")]
     both = tokenizer(*given, verbose=False)  # in lists, as an empty text is a text there
     texts = both.sequence_ids(0)  # None for a special token

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from .ground import machine
-from .ground.checks import check_text, check_texts, whole
+from .ground import checks, machine
+from .ground.checks import check_text, check_texts
 from .ground.forward import capture, check_batch, label_names, longest_input, task_of, token_answer
 from .ground.loading import load, name_of, reading
 from .ground.trace import Trace
@@ -77,7 +77,7 @@ def decode(
     function = activation(model.config) if function is None else function
     if not isinstance(function, str) or function not in _FUNCTIONS:
         raise ValueError(f"function {function!r} is unknown: give one of {', '.join(_FUNCTIONS)}.")
-    top_k = None if top_k is None else whole(top_k, "top_k")
+    top_k = None if top_k is None else checks.whole(top_k, "top_k")
     if not torch.is_tensor(logits):
         raise TypeError(f"the logits are {type(logits).__name__}: give the tensor that forward gives.")
     if logits.dim() != 2 or logits.shape[1] != model.config.num_labels:
@@ -225,7 +225,7 @@ def predict(
     for given, what in ((texts, "texts"), ([] if text_pairs is None else text_pairs, "text pairs")):
         if isinstance(given, (bytes, dict)) or not isinstance(given, Iterable):
             raise TypeError(f"the {what} are {type(given).__name__}: give a string, a list of strings or an iterable of them.")
-    tokens_per_batch = whole(tokens_per_batch, "tokens_per_batch")
+    tokens_per_batch = checks.whole(tokens_per_batch, "tokens_per_batch")
     pipe, one = _classifier(source), isinstance(texts, str)
     pipe = _in_bf16(pipe) if machine.precision(precision, pipe.device) == "bf16" else pipe
     function = options.get("function_to_apply")
