@@ -1,4 +1,4 @@
-"""A release's two files, the sdist and the wheel: built from what is committed, checked, the same each time.
+"""A release's sdist and wheel: built from what is under version control, checked, always the same.
 
     python .ci/dist.py [--out dist] [--tag v0.1.0]
 
@@ -45,7 +45,8 @@ def check_tag(
         raise ValueError(f"the tag is {tag} and the version is {version}: {remedy}.")
     heading = re.search(rf"^## {re.escape(version)}\b(.*)$", notes, re.M)
     if heading is None or "unreleased" in heading[1]:
-        raise ValueError(f"CHANGELOG.md has no date for {version}: write '## {version}, YYYY-MM-DD'.")
+        remedy = f"write '## {version}, YYYY-MM-DD'"
+        raise ValueError(f"CHANGELOG.md has no date for {version}: {remedy}.")
     if re.search(rf'^version: "?{re.escape(version)}"?$', citation, re.M) is None:
         raise ValueError(f"CITATION.cff names another version: write 'version: {version}'.")
 
@@ -79,7 +80,8 @@ def copy(names: list[str], home: Path) -> Path:
 
 def build(kind: str, source: Path, out: Path, epoch: int) -> Path:
     "Build `sdist` or `wheel` from a folder."
-    command = [sys.executable, "-m", "build", f"--{kind}", "--no-isolation", "--outdir", out, source]
+    words = [f"--{kind}", "--no-isolation", "--outdir", out, source]
+    command = [sys.executable, "-m", "build", *words]
     env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
     done = subprocess.run(command, capture_output=True, encoding="utf-8", env=env)
     if done.returncode:
@@ -124,11 +126,12 @@ def check_contents(wheel: Path, sdist: Path, names: list[str]) -> None:
     package = {name for name in names if name.startswith("hfcourse/")}
     lessons = {f"hfcourse/notebooks/{Path(name).name}" for name in names
                if re.fullmatch(r"nbs/[^/]+\.ipynb", name)}
-    held = set(zipfile.ZipFile(wheel).namelist())
-    faults = difference("the wheel", {name for name in held if ".dist-info/" not in name}, package | lessons)
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    faults = difference("the wheel", held, package | lessons)
     with tarfile.open(sdist) as packed:
         files = [member.name.split("/", 1)[1] for member in packed.getmembers() if member.isfile()]
-    made = {"PKG-INFO", "setup.cfg"} | {name for name in files if name.startswith("hfcourse.egg-info/")}
+    made = {name for name in files if name.startswith("hfcourse.egg-info/")}
+    made |= {"PKG-INFO", "setup.cfg"}
     notebooks = {name for name in names if name.startswith("nbs/") and name.endswith(".ipynb")}
     faults += difference("the sdist", set(files) - made, package | notebooks | BESIDE)
     if faults:
@@ -147,8 +150,9 @@ def make(out: Path, tag: str | None) -> list[Path]:
     "Build and check both files, and lay them in a folder."
     version = settings()["version"]
     if tag:
-        texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("CHANGELOG.md", "CITATION.cff")]
-        check_tag(tag, version, *texts)
+        notes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+        citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+        check_tag(tag, version, notes, citation)
     os.umask(0o022)
     names, epoch = tracked(), moment()
     with tempfile.TemporaryDirectory() as folder:

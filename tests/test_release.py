@@ -68,8 +68,8 @@ def of_lessons() -> set[str]:
     for path in (ROOT / "nbs").glob("*.ipynb"):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "code":
-                lines = [line for line in cell["source"] if not line.lstrip().startswith(("%", "!"))]
-                names |= imported("".join(lines))
+                python = [line for line in cell["source"] if line.lstrip()[:1] not in ("%", "!")]
+                names |= imported("".join(python))
     return distributions(names)
 
 
@@ -80,7 +80,7 @@ def test_every_import_is_declared():
 
 
 def test_every_requirement_is_imported():
-    "Whatever settings.ini requires is imported, or said above why not; and what is said still holds."
+    "What settings.ini requires is imported, or said above why not; and what is said still holds."
     unused = (BASE - of_package()) | (COURSE - of_package() - of_lessons())
     assert unused == set(NOT_IMPORTED), "take these out of settings.ini, or out of the list above"
     assert not BASE & COURSE
@@ -166,8 +166,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from hfcourse import assets, mapping, training
 path = assets.checkpoint("minilm")
 tokenizer = AutoTokenizer.from_pretrained(path)
-small = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 16}
-config = AutoConfig.from_pretrained(path, num_labels=2, **small)
+config = AutoConfig.from_pretrained(path, num_labels=2, num_hidden_layers=1, intermediate_size=16)
 model = AutoModelForSequenceClassification.from_config(config)
 rows = Dataset.from_dict({"text": ["good", "bad"] * 8, "label": [1, 0] * 8})
 data = mapping.tokenize(DatasetDict(train=rows, validation=rows), tokenizer)
@@ -177,7 +176,7 @@ print(tuned, tuned.curves._repr_html_())
 
 
 
-@pytest.mark.xfail(reason="training imports IPython, and a chart matplotlib, where they are not", strict=True)
+@pytest.mark.xfail(reason="training imports IPython, a chart matplotlib", strict=True)
 def test_fine_tune_needs_no_course(without_course):
     "A training, and its curves as a table, in a package that was installed without extras."
     done = without_course(TUNE)
@@ -193,7 +192,7 @@ def steps(path: Path) -> list[tuple[dict, dict]]:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_use_pinned_actions_and_make(path):
-    "An action is named by a commit, with its version beside it; a command is a target of the Makefile."
+    "An action is named by a commit, its version beside it; a command is a target of the Makefile."
     text = path.read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
@@ -208,7 +207,7 @@ def test_workflows_use_pinned_actions_and_make(path):
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_may_only_read(path):
-    "A job gets no right that it does not name; only publishing gets an identity, in an environment."
+    "A job has no right that it does not name; publishing alone has an identity, in an environment."
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
     for name, job in workflow["jobs"].items():
@@ -227,7 +226,8 @@ def test_a_release_is_tested_built_and_published_on_a_tag():
     assert workflow[True] == {"push": {"tags": ["v*"]}}  # YAML reads the word `on` as true
     jobs = workflow["jobs"]
     assert jobs["test"]["uses"] == "./.github/workflows/test.yml"
-    assert [step["run"] for step in jobs["build"]["steps"] if "run" in step] == ["make dist PYTHON=python"]
+    commands = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
+    assert commands == ["make dist PYTHON=python"]
     publish = jobs["publish"]
     assert sorted(publish["needs"]) == ["build", "test"] and publish["environment"] == "pypi"
     assert publish["permissions"] == {"id-token": "write"}
@@ -258,7 +258,7 @@ def test_dependabot_watches_what_is_pinned():
 
 
 def test_one_version_and_one_licence():
-    "settings.ini, the package and the citation name the same version; the citation the same licence."
+    "settings.ini, the package and the citation name the same version, and the same licence."
     import hfcourse
     config = ConfigParser(delimiters=["="])
     config.read(ROOT / "settings.ini", encoding="utf-8")
@@ -268,7 +268,8 @@ def test_one_version_and_one_licence():
     assert cited["repository-code"] == config["DEFAULT"]["git_url"]
 
 
-@pytest.mark.parametrize("name", ["SECURITY.md", "CODE_OF_CONDUCT.md", ".github/ISSUE_TEMPLATE/config.yml"])
+@pytest.mark.parametrize(
+    "name", ["SECURITY.md", "CODE_OF_CONDUCT.md", ".github/ISSUE_TEMPLATE/config.yml"])
 def test_reports_go_to_the_private_form(name):
     "What is not for everybody's eyes goes to the repository's private form, not to an address."
     text = (ROOT / name).read_text(encoding="utf-8")

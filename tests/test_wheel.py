@@ -1,4 +1,4 @@
-"""A release's two files, built as the release workflow builds them, and the wheel in an empty environment."""
+"""A release's two files, as the release workflow builds them; the wheel in an empty environment."""
 import email
 import importlib.util
 import os
@@ -62,7 +62,8 @@ def test_wheel_holds_lessons_and_data(wheel, dist):
     "Notebooks, adapter, data and type marker travel in the wheel; no test and no script does."
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"hfcourse/notebooks/{path.name}" for path in (ROOT / "nbs").glob("*.ipynb")} <= names
-    data = {name for name in dist.tracked() if name.startswith("hfcourse/") and not name.endswith(".py")}
+    package = [name for name in dist.tracked() if name.startswith("hfcourse/")]
+    data = {name for name in package if not name.endswith(".py")}
     assert "hfcourse/py.typed" in data and [name for name in data if name.endswith(".safetensors")]
     assert data <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"hfcourse"}
@@ -92,15 +93,18 @@ def test_an_sdist_that_gives_another_wheel_is_refused(dist, tmp_path):
     "A checkout whose sdist would leave the lessons out."
     home = dist.copy(dist.tracked(), tmp_path / "checkout")
     manifest = home / "MANIFEST.in"
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace("recursive-include nbs", "recursive-exclude nbs"))
+    text = manifest.read_text(encoding="utf-8")
+    text = text.replace("recursive-include nbs", "recursive-exclude nbs")
+    manifest.write_text(text, encoding="utf-8")
     for words in (["init", "-q"], ["add", "--all"]):
         subprocess.run(["git", *words], cwd=home, check=True)
     done = release(home, tmp_path / "out", SOURCE_DATE_EPOCH="1700000000")
-    assert done.returncode == 1 and "another wheel" in done.stderr and not (tmp_path / "out").exists()
+    assert done.returncode == 1 and "another wheel" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_files_too_many_and_too_few_are_refused(dist, wheel, sdist):
-    "What the wheel and the sdist hold is compared with what is under version control, name by name."
+    "Wheel and sdist are compared with what is under version control, name by name."
     names = dist.tracked()
     dist.check_contents(wheel, sdist, names)
     with pytest.raises(ValueError, match=r"the wheel lacks hfcourse/new\.json"):
@@ -140,14 +144,16 @@ def test_a_tag_that_does_not_fit_is_refused(tag, notes, citation, says, dist):
 def test_the_tag_of_a_release_is_checked(tmp_path):
     "The script reads the tag that CI names, and builds nothing for a wrong one."
     done = release(ROOT, tmp_path / "out", GITHUB_REF_TYPE="tag", GITHUB_REF_NAME="v99.0")
-    assert done.returncode == 1 and "the tag is v99.0" in done.stderr and not (tmp_path / "out").exists()
+    assert done.returncode == 1 and "the tag is v99.0" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_links_of_the_description_lead_somewhere_from_anywhere(card):
     "On an index's page a link to a file of the repository is absolute, and the file is there."
     targets = re.findall(r"\]\(([^)\s]+)\)", card.get_payload())
     assert targets and all(re.match(r"https?://|#", target) for target in targets), targets
-    files = {link.split("/blob/main/")[1] for link in targets if "/blob/main/" in link and "hfcourse/hfcourse" in link}
+    home = f"{card['Home-page']}/blob/main/"
+    files = {target.removeprefix(home) for target in targets if target.startswith(home)}
     assert "nbs/01_pipeline.ipynb" in files and all((ROOT / name).exists() for name in files)
 
 
@@ -155,7 +161,7 @@ def test_the_card_says_what_an_index_shows(card):
     "Licence by its expression, the Python versions, and where to go."
     assert card["License-Expression"] == "Apache-2.0" and card["Requires-Python"] == ">=3.10"
     kinds = card.get_all("Classifier")
-    assert not [kind for kind in kinds if kind.startswith("License ::")]  # the expression stands alone
+    assert not [kind for kind in kinds if kind.startswith("License ::")]  # the expression is enough
     workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
     tried = re.search(r"python: \[(.+)\]", workflow)[1].replace('"', "").split(", ")
     stated = [kind.split(" :: ")[-1] for kind in kinds if re.search(r"Python :: 3\.\d+$", kind)]
@@ -167,21 +173,25 @@ def test_the_card_says_what_an_index_shows(card):
 def test_lab_holds_course_and_offline(card):
     "Whoever takes the extra `lab` can run every lesson without a network."
     lines = card.get_all("Requires-Dist")
-    extras = {name: {line.split(";")[0] for line in lines if f'extra == "{name}"' in line} for name in card.get_all("Provides-Extra")}
-    assert set(extras) == {"course", "offline", "lab", "dev", "docs"}
-    assert extras["course"] and extras["offline"] and extras["course"] | extras["offline"] < extras["lab"]
+    extras = {}
+    for name in card.get_all("Provides-Extra"):
+        mark = f'extra == "{name}"'
+        extras[name] = {line.split(";")[0] for line in lines if mark in line}
+    assert set(extras) == {"course", "offline", "lab", "dev", "docs"} and all(extras.values())
+    assert extras["course"] | extras["offline"] < extras["lab"]
 
 
 def install(bin_: Path, what: str) -> None:
     "Install something into an environment, as pinned."
     pip = [bin_ / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, "-c", ROOT / "constraints.txt", what], capture_output=True, encoding="utf-8")
+    command = [*pip, "-c", ROOT / "constraints.txt", what]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def small(wheel, tmp_path_factory) -> Path:
-    "The commands of an empty environment that got the wheel and the checkpoint, and not yet the course."
+    "The commands of an environment that got the wheel and the checkpoint, not yet the course."
     home = tmp_path_factory.mktemp("env")
     venv.create(home, with_pip=True)
     bin_ = home / ("Scripts" if os.name == "nt" else "bin")
@@ -199,14 +209,19 @@ def whole(small, wheel) -> Path:
 def outside(bin_, tmp_path, *words):
     "Run a command of that environment in an empty folder, without the checkout on any path."
     env = {**os.environ, "HFCOURSE_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""}
-    return subprocess.run([bin_ / words[0], *words[1:]], cwd=tmp_path, env=env, capture_output=True, encoding="utf-8", timeout=600)
+    command = [bin_ / words[0], *words[1:]]
+    options = {"capture_output": True, "encoding": "utf-8", "timeout": 600}
+    return subprocess.run(command, cwd=tmp_path, env=env, **options)
 
 
 def test_installed_helpers_answer(small, tmp_path):
-    "A program of a user's own gets an answer from the installed package, which lies in that environment."
-    program = ("import hfcourse; from hfcourse.pipeline import predict, trace\n"
-               "answer = predict('sentiment', ['I hate this so much!'], progress=False)[0]\n"
-               "print(answer['label'], trace('sentiment', 'What a fine day.').label, hfcourse.__file__)")
+    "A program of a user's own gets an answer from the package in that environment."
+    program = """
+import hfcourse
+from hfcourse.pipeline import predict, trace
+answer = predict('sentiment', ['I hate this so much!'], progress=False)[0]
+print(answer['label'], trace('sentiment', 'What a fine day.').label, hfcourse.__file__)
+"""
     done = outside(small, tmp_path, "python", "-c", program)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[:2] == ["NEGATIVE", "POSITIVE"] and str(small.parent) in done.stdout
@@ -216,7 +231,8 @@ def test_without_the_course_the_command_says_how_to_get_it(small, tmp_path):
     "One sentence and exit code 2; the test after this one follows the remedy."
     done = outside(small, tmp_path, "hfcourse", "run")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
-    assert "pytest" in done.stderr and done.stderr.endswith(": run pip install 'hfcourse[course]'.\n")
+    assert "pytest" in done.stderr
+    assert done.stderr.endswith(": run pip install 'hfcourse[course]'.\n")
 
 
 def test_installed_command_runs_a_lesson(whole, tmp_path):
