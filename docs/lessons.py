@@ -44,11 +44,27 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def executed(lesson: course.Lesson, *, cache: Path = CACHE, afresh: bool = False) -> nbformat.NotebookNode:
-    "The notebook with its outputs, from the cache if nothing changed; `PageError` when a cell fails. `metadata.run` tells of the run."
-    notebook, kept = nbformat.read(lesson.path, as_version=4), cache / f"{lesson.name}.ipynb"
+def kept_run(kept: Path, now: str) -> nbformat.NotebookNode | None:
+    "The notebook of an earlier run in the same state; None where there is none that can be read."
+    try:
+        old = nbformat.read(kept, as_version=4)
+    except (OSError, ValueError):
+        return None
+    return old if old.metadata.get("run", {}).get("state") == now else None
+
+
+def executed(
+    lesson: course.Lesson, *, cache: Path = CACHE, afresh: bool = False,
+) -> nbformat.NotebookNode:
+    "The notebook with its outputs, from the cache if nothing changed; `PageError` when a cell fails."
+    kept = cache / f"{lesson.name}.ipynb"
+    try:
+        notebook = nbformat.read(lesson.path, as_version=4)
+    except (OSError, ValueError) as error:
+        raise PageError(f"{lesson.name} is no notebook: {error}") from error
     now = state(notebook)
-    if not afresh and kept.exists() and (old := nbformat.read(kept, as_version=4)).metadata.get("run", {}).get("state") == now:
+    old = None if afresh else kept_run(kept, now)
+    if old is not None:
         for place, cell in enumerate(old.cells):
             if cell.cell_type == "code":  # text may have changed since
                 notebook.cells[place] = cell
@@ -59,10 +75,11 @@ def executed(lesson: course.Lesson, *, cache: Path = CACHE, afresh: bool = False
     if outcome.failed:
         number, source, error = outcome.failed
         raise PageError(f"{lesson.name}, code cell {number}:\n\n{source}\n\n{error}")
-    outcome.notebook.metadata.run = {"state": now, "seconds": round(outcome.seconds, 1), "cores": cores(), "ran": outcome.ran,
-                                     "skipped": outcome.skipped}
+    outcome.notebook.metadata.run = {
+        "state": now, "seconds": round(outcome.seconds, 1), "cores": cores(),
+        "ran": outcome.ran, "skipped": outcome.skipped}
     cache.mkdir(parents=True, exist_ok=True)
-    nbformat.write(outcome.notebook, kept)
+    course.write_whole(kept, nbformat.writes(outcome.notebook) + "\n")
     return outcome.notebook
 
 

@@ -252,8 +252,8 @@ def _report(outcomes: list[course.Outcome], missing: list[course.Lesson], gpu: b
     for outcome in outcomes:
         if outcome.failed:
             number, source, error = outcome.failed
-            place = f", cell {number}:\n\n{source}\n" if number else ":"
-            _say(f"\n{outcome.lesson.name}{place}\n{error}\n")
+            place = f", cell {number}:\n\n{source}\n\n" if number else ": "
+            _say(f"\n{outcome.lesson.name}{place}{error}\n")
     _console.print(_closing(outcomes))
     again = [outcome.lesson.name for outcome in outcomes if outcome.failed]
     again += [lesson.name for lesson in missing]

@@ -131,6 +131,9 @@ def _environment(home: Path) -> dict[str, str]:
 
 async def _end(session: Any, kernel: Any, hold: int) -> None:
     "End a kernel and what its cells started: let go of the guard; after 5 seconds, kill the rest."
+    left = [task for task in asyncio.all_tasks() if "NotebookClient" in repr(task.get_coro())]
+    for task in left:  # after Ctrl-C, nbclient still waits for its cell
+        task.cancel()
     if session.kc is not None:
         session.kc.stop_channels()
     os.write(hold, b".")
@@ -142,9 +145,44 @@ async def _end(session: Any, kernel: Any, hold: int) -> None:
         if os.name != "posix" or not await kernel.is_alive():
             break
         await asyncio.sleep(0.05)
-    await kernel.shutdown_kernel(now=True)
+    if kernel.has_kernel:
+        await kernel.shutdown_kernel(now=True)
+    await asyncio.gather(*left, return_exceptions=True)
 
 # %% ../nbs/ground/course.ipynb #c6f4f7c6
+def _last_words(kernel: Any, count: int) -> str:
+    "The last lines that a kernel's process wrote itself; what cells print goes elsewhere."
+    log = Path(kernel.connection_file).with_name("log")
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return "\n".join(lines[-count:])
+
+
+def _start(stack: ExitStack, notebook: Any, timeout: int | None) -> Any:
+    "A client whose kernel runs in a folder of its own; the stack ends the one, then the other."
+    from jupyter_core.utils import run_sync
+    from nbclient import NotebookClient
+    folder = tempfile.TemporaryDirectory(prefix="hfcourse-", ignore_cleanup_errors=True)
+    home = Path(stack.enter_context(folder))
+    (home / "work").mkdir()
+    kernel = _kernel(home)
+    session = NotebookClient(
+        notebook, km=kernel, timeout=timeout, startup_timeout=_LONG,
+        iopub_timeout=_LONG, raise_on_iopub_timeout=True,  # no output is lost in silence
+        resources={"metadata": {"path": str(home / "work")}},
+        extra_arguments=["--log-level=ERROR"])
+    log = stack.enter_context((home / "log").open("wb"))
+    theirs, hold = os.pipe()  # the system closes `hold` with this process at the latest
+    stack.callback(os.close, theirs)
+    stack.callback(run_sync(_end), session, kernel, hold)
+    environment = _environment(home)
+    try:
+        running = session.setup_kernel(stdin=theirs, stdout=log, stderr=log, env=environment)
+        stack.enter_context(running)
+    except RuntimeError as error:  # its process ended before it answered
+        raise RuntimeError(_last_words(kernel, 1) or str(error)) from error
+    return session
+
+
 @contextmanager
 def client(
     notebook: Any,                # what `nbformat.read` gives
@@ -152,26 +190,17 @@ def client(
     timeout: int | None = None,   # seconds that one cell may take; as long as it needs if None
 ) -> Iterator[Any]:  # an nbclient whose kernel runs
     "A client whose kernel, with all that its cells started and its folder, goes as the block ends."
-    from jupyter_core.utils import run_sync
-    from nbclient import NotebookClient
     if timeout is not None and (not isinstance(timeout, int) or timeout < 1):
         raise ValueError(f"timeout is {timeout!r}: give whole seconds from 1, or None to wait.")
-    with tempfile.TemporaryDirectory(prefix="hfcourse-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
-        (home / "work").mkdir()
-        kernel = _kernel(home)
-        session = NotebookClient(
-            notebook, km=kernel, timeout=timeout, startup_timeout=_LONG,
-            iopub_timeout=_LONG, raise_on_iopub_timeout=True,  # no output is lost in silence
-            resources={"metadata": {"path": str(home / "work")}},
-            extra_arguments=["--log-level=ERROR"])
-        theirs, hold = os.pipe()  # the system closes `hold` with this process at the latest
+    with ExitStack() as stack:
         try:
-            with session.setup_kernel(stdin=theirs, env=_environment(home)):
-                yield session
-        finally:
-            run_sync(_end)(session, kernel, hold)
-            os.close(theirs)
+            session = _start(stack, notebook, timeout)
+        except (OSError, RuntimeError) as error:
+            told = why(error) if isinstance(error, OSError) else str(error)
+            raise RuntimeError(
+                f"no kernel can start ({told}): make room where temporary files lie, or name "
+                "another folder in TMPDIR; hfcourse doctor says what else may be amiss.") from error
+        yield session
 
 # %% ../nbs/ground/course.ipynb #9927e00c
 @dataclass(frozen=True)
@@ -191,7 +220,6 @@ class Outcome:
 
 # %% ../nbs/ground/course.ipynb #d0ec60a3
 _UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)  # of odd JSON
-_ROOM = "make room where temporary files lie, or name another folder in TMPDIR."
 
 
 def _read(path: Path) -> Any:
@@ -210,7 +238,7 @@ def _read(path: Path) -> Any:
 
 
 def _why_dead(kernel: Any) -> str:
-    "How a kernel ended that nobody asked to."
+    "How a kernel ended that nobody asked to, and what it said last."
     from jupyter_core.utils import run_sync
     code = run_sync(kernel.provisioner.poll)() or 0
     known = {128 + number.value: number.name for number in signal.Signals}
@@ -218,7 +246,8 @@ def _why_dead(kernel: Any) -> str:
         return f"the kernel died: a cell ended it with exit code {code}."
     if known[code] == "SIGKILL":
         return "the kernel was killed, as happens where memory runs out: close other programs."
-    return f"the kernel died: {known[code]} ended it, a fault outside Python."
+    told = f"the kernel died: {known[code]} ended it, a fault outside Python."
+    return f"{told}\n{_last_words(kernel, 20)}".strip()
 
 
 def _execute(session: Any, cell: Any, place: int) -> str:
@@ -251,9 +280,6 @@ def run(
         try:
             notebook = _read(lesson.path)
             session = stack.enter_context(client(notebook, timeout=timeout))
-        except OSError as error:
-            told = f"no kernel can start ({why(error)}): {_ROOM}"
-            return Outcome(lesson, 0, [], time.perf_counter() - began, (0, "", told))
         except (ValueError, RuntimeError) as error:
             return Outcome(lesson, 0, [], time.perf_counter() - began, (0, "", str(error)))
         ran, skipped, failed = _run_cells(session, gpu, watch)
