@@ -26,7 +26,10 @@ MOVED = {
     "verdict": ("ground.report",),
 }
 #: Names that are called otherwise now.
-RENAMED = {"features": {"as_size": ("ground.checks", "whole")}}
+RENAMED = {
+    "course": {"choose": ("ground.running", "choose_lessons")},
+    "features": {"as_size": ("ground.checks", "whole")},
+}
 
 
 class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
