@@ -103,12 +103,13 @@ def load_with_info(
 ) -> tuple[Any, dict[str, Any]]:  # the model, and the library's own account of what became of each weight
     "Load a model from safetensors, whatever its weights lack; only a function that reads the account should ask for this."
     folder = checkpoint(source)
-    config = load_config(source)
+    if kind is None:
+        kind = _saved_class(load_config(source))
     with _explained(source):
-        chosen = kind or _saved_class(config)
-        return chosen.from_pretrained(
+        model, info = kind.from_pretrained(
             folder, use_safetensors=True, trust_remote_code=False,
             output_loading_info=True, ignore_mismatched_sizes=True, **settings)
+    return model, info
 
 
 def load_model(

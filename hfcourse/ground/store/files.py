@@ -130,8 +130,7 @@ def check_config(
     config, tokenizer = _settings_in(folder, sought)
     if "auto_map" in config or "auto_map" in tokenizer:  # no need of it where transformers carries the class itself
         import transformers
-        from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-        own = "auto_map" not in config or config.get("model_type") in CONFIG_MAPPING_NAMES
+        own = "auto_map" not in config or config.get("model_type") in transformers.CONFIG_MAPPING
         if not own or ("auto_map" in tokenizer and not hasattr(transformers, str(tokenizer.get("tokenizer_class")))):
             raise AssetError(sought, f"{folder} wants to run code of its own (auto_map), which hfcourse never does.",
                              "Use a checkpoint whose classes transformers itself carries.")
