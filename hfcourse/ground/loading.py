@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .forward import task_of
+from .forward import task_of, told
 from .machine import device, quiet
 from .store.checkpoints import checkpoint
 from .store.errors import AssetError
@@ -76,9 +76,12 @@ def reading(
 ) -> tuple[str, str | None]:  # the pipeline's name of the task; the function that a pipeline was told, or None
     "The task that the logits are read for, and the function to apply to them."
     import transformers
-    fills = isinstance(source, transformers.FillMaskPipeline)
-    function = source._postprocess_params.get("function_to_apply") if isinstance(source, transformers.Pipeline) else None
-    return "fill-mask" if fills else task_of(model), None if function is None else function.name.lower()
+    if isinstance(source, transformers.FillMaskPipeline):
+        return "fill-mask", None
+    if not isinstance(source, transformers.TextClassificationPipeline):
+        return task_of(model), None
+    function = told(source)[1].get("function_to_apply")
+    return task_of(model), None if function is None else function.name.lower()
 
 # %% ../../nbs/ground/loading.ipynb #a619d81c
 def classifier(
