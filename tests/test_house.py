@@ -12,7 +12,7 @@ FIRST = json.loads((ROOT / "tests" / "support" / "first_edition.json").read_text
 DOORS = {"assets", "display"}  # what every module may import, beside the ground
 #: The rooms of the ground from the floor up: a module imports from rooms before its own only.
 ROOMS = ["checks", "small", "saving", "running", "store.errors", "machine", "store.tasks", "store.files", "store.checkpoints",
-         "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading",
+         "store.data", "store.glue", "tables", "mapped", "tokenised", "forward", "trace", "report", "loading",
          "tuning.batches", "tuning.runs", "tuning.inputs", "tuning.trainer"]
 
 
