@@ -11,9 +11,9 @@ PACKAGE = ROOT / "hfcourse"
 FIRST = json.loads((ROOT / "tests" / "support" / "first_edition.json").read_text(encoding="utf-8"))
 DOORS = {"assets", "display"}  # what every module may import, beside the ground
 #: The rooms of the ground from the floor up: a module imports from rooms before its own only.
-ROOMS = ["checks", "small", "saving", "running", "store.errors", "machine", "store.tasks", "store.files", "store.checkpoints",
-         "store.data", "store.glue", "tables", "mapped", "tokenised", "forward", "trace", "report", "loading",
-         "tuning.batches", "tuning.runs", "tuning.inputs", "tuning.trainer"]
+ROOMS = ["checks", "lengths", "small", "saving", "running", "store.errors", "machine", "store.tasks", "store.files", "store.checkpoints",
+         "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading",
+         "tuning.batches", "tuning.runs", "tuning.inputs", "tuning.trainer", "mapped"]
 
 
 def name_of(path):
