@@ -29,6 +29,7 @@ MOVED = {
 RENAMED = {
     "course": {"choose": ("ground.running", "choose_lessons")},
     "features": {"as_size": ("ground.checks", "whole")},
+    "tables": {"threads_kept": ("ground.machine", "run_apart")},  # it does what that was for
 }
 
 

@@ -134,8 +134,8 @@ CALLS = {
                      lambda v: heads.attach(SAVED.name, "ForMaskedLM", labels=v)],
     "pairs.encode_pair": [lambda v: html_of(pairs.encode_pair(TOKENIZER, v, "a")),
                           lambda v: html_of(pairs.encode_pair(TOKENIZER, "a", v)),
-                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", length=v),
-                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", cut=v)],
+                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", max_length=v),
+                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", truncation=v)],
     "pairs.overlap_baseline": [lambda v: pairs.overlap_baseline(v, PAIR), lambda v: pairs.overlap_baseline(PAIR, v),
                                lambda v: html_of(pairs.overlap_baseline(PAIR, {**PAIR, "two": [v]})),
                                lambda v: html_of(pairs.overlap_baseline({**PAIR, "label": [v]}, PAIR)),
@@ -148,14 +148,14 @@ CALLS = {
                               lambda v: pairs.cosine_baseline(PAIR, PAIR, source=JUDGE, columns=v)],
     "ground.tables.splits_by_name": [tables.splits_by_name, lambda v: tables.splits_by_name({"a": v}),
                               lambda v: tables.splits_by_name({"a": [v]})],
-    "ground.tables.check_table": [lambda v: tables.check_table(tables.splits_by_name({"a": [v]})["the data"], "the data", ["a"])],
+    "ground.tables.check_table": [lambda v: tables.check_table(tables.splits_by_name({"a": [v]})[None], "the data", ["a"])],
     "ground.tables.is_text": [tables.is_text],
-    "ground.tables.columns_named": [lambda v: tables.columns_named(v, tables.splits_by_name({"a": ["b"]})["the data"], "columns")],
+    "ground.tables.columns_named": [lambda v: tables.columns_named(v, tables.splits_by_name({"a": ["b"]})[None], "columns")],
     "mapping.text_columns": [mapping.text_columns, lambda v: mapping.text_columns({"a": [v]}),
                              lambda v: mapping.text_columns({str(v): ["a"]})],
     "mapping.choose": [lambda v: html_of(mapping.choose(v, TOKENIZER)), lambda v: mapping.choose({"a": ["b"]}, v),
                        lambda v: html_of(mapping.choose({"a": ["b"], "label": [v]}, TOKENIZER)), lambda v: chosen(columns=v),
-                       lambda v: chosen(max_length=v), lambda v: chosen(processes=v), lambda v: chosen(keep=v)],
+                       lambda v: chosen(max_length=v), lambda v: chosen(num_proc=v), lambda v: chosen(keep=v)],
     "mapping.tokenize": [lambda v: mapping.tokenize(v, TOKENIZER), lambda v: mapping.tokenize({"text": v}, TOKENIZER),
                          lambda v: mapping.tokenize({"text": [v]}, TOKENIZER), lambda v: mapping.tokenize({"text": ["a", v]}, TOKENIZER),
                          lambda v: mapping.tokenize({"text": ["a"], "label": [v]}, TOKENIZER), lambda v: mapping.tokenize({"a": ["b"]}, v),
@@ -188,7 +188,7 @@ CALLS = {
                           lambda v: collation.collate([{"input_ids": [v, 1]}, {"input_ids": [1]}], TOKENIZER),
                           lambda v: collation.collate([{"input_ids": [1], "label": v}, {"input_ids": [1], "label": 1}], TOKENIZER),
                           lambda v: collation.collate([{"input_ids": [1], "attention_mask": v, "other": v}], TOKENIZER),
-                          lambda v: collation.collate([{"input_ids": [1]}], TOKENIZER, multiple_of=v)],
+                          lambda v: collation.collate([{"input_ids": [1]}], TOKENIZER, pad_to_multiple_of=v)],
     "collation.padding_cost": [collation.padding_cost, lambda v: collation.padding_cost([2, v]),
                                *(lambda v, name=name: collation.padding_cost([2, 1], strategy="token_budget", **{name: v})
                                  for name in ("batch_size", "tokens_per_batch", "width", "seed", "speed")),
@@ -198,8 +198,8 @@ CALLS = {
                                   *(lambda v, name=name: html_of(collation.compare_padding([2, 1], **{name: v}))
                                     for name in ("batch_size", "max_length", "seed", "speed"))],
     "collation.token_batches": [lambda v: list(collation.token_batches(v)), lambda v: list(collation.token_batches([2, 1], v)),
-                                *(lambda v, name=name: list(collation.token_batches([2, 1], **{"rank": 0, "processes": 2, name: v}))
-                                  for name in ("seed", "width", "rank", "processes")),
+                                *(lambda v, name=name: list(collation.token_batches([2, 1], **{"rank": 0, "num_replicas": 2, name: v}))
+                                  for name in ("seed", "width", "rank", "num_replicas")),
                                 lambda v: list(collation.token_batches([2, 1], rank=v))],
     "collation.TokenBatches": [lambda v: collation.token_batches([2, 1]).set_epoch(v)],
 }
@@ -277,7 +277,7 @@ def chosen(**options):
 
 def timed(data, **options):
     "One process, batches of two."
-    return mapping.time_map(data, TOKENIZER, **{"processes": 1, "sizes": (2,), **options})
+    return mapping.time_map(data, TOKENIZER, **{"num_proc": 1, "sizes": (2,), **options})
 
 
 def logits():

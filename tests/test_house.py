@@ -14,7 +14,7 @@ DOORS = {"assets", "display"}  # what every module may import, beside the ground
 ROOMS = ["checks", "lengths", "small", "saving", "store.errors", "guard", "running", "machine", "store.tasks", "store.files",
          "store.checkpoints",
          "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading",
-         "tuning.batches", "tuning.runs", "tuning.inputs", "tuning.trainer"]
+         "tuning.batches", "tuning.runs", "tuning.inputs", "tuning.trainer", "mapped"]
 
 
 def name_of(path):
