@@ -13,7 +13,8 @@ DOORS = {"assets", "display"}  # what every module may import, beside the ground
 #: The rooms of the ground from the floor up: a module imports from rooms before its own only.
 ROOMS = ["checks", "small", "saving", "running", "store.errors", "machine", "store.tasks", "store.files", "store.checkpoints",
          "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading",
-         "tuning.batches", "tuning.runs", "tuning.inputs", "tuning.trainer"]
+         "tuning.batches", "tuning.runs", "tuning.words", "tuning.inputs", "tuning.trainer", "tuning.curves", "tuning.tune",
+         "tuning.kept"]
 
 
 def name_of(path):
