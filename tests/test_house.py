@@ -60,6 +60,29 @@ def test_who_may_import_whom(name):
     assert found <= allowed, f"{name} imports {sorted(found - allowed)}"
 
 
+LESSONS = sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))
+
+
+def cells_of(path):
+    "The sources of a notebook's code cells."
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_stands_on_its_own(path):
+    "No cell imports the module of another lesson: what two lessons need lies in the ground."
+    modules = {f"hfcourse.{other.stem.partition('_')[2]}" for other in LESSONS if other != path}
+    found = set()
+    for source in cells_of(path):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom):
+                found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+    assert found & modules == set()
+
+
 def test_one_thing_bears_one_name():
     "No two modules define the same public name, and no folder bears a module's name."
     homes = {}
