@@ -17,7 +17,7 @@ MOVED = {
     "glue": ("ground.store.glue",),
     "keeper": ("ground.tuning.trainer",),
     "labelled": ("ground.tokenised", "ground.tuning.batches"),
-    "prepare": ("ground.tuning.inputs", "ground.loading", "ground.machine"),
+    "prepare": ("ground.tuning.inputs", "ground.tuning.words", "ground.loading", "ground.machine"),
     "record": ("ground.trace", "ground.saving"),
     "rows": ("ground.checks",),
     "small": ("ground.small",),
