@@ -26,7 +26,7 @@ TEMPLATE = """
 {%- endblock -%}
 {%- block data_markdown -%}{{ output.data['text/markdown'] }}{{ "\n\n" }}{%- endblock -%}
 {%- block data_text -%}{{ "```\n" }}{{ output.data['text/plain'] }}{{ "\n```\n\n" }}{%- endblock -%}
-"""  # as nbconvert's own, but output stands between fences: GitHub shows those as a block of their own
+"""  # as nbconvert's own, but output stands between fences, which GitHub shows as a block
 
 
 def executed() -> nbformat.NotebookNode:
