@@ -134,6 +134,7 @@ def test_the_command_that_tries_again_is_one_that_is_found(tmp_path, monkeypatch
 def reader(tmp_path):
     "The environment of somebody who never used Jupyter here."
     (tmp_path / "tmp").mkdir()
+    (tmp_path / "home").mkdir()
     return {**os.environ, "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp"),
             "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
             "JUPYTER_DATA_DIR": str(tmp_path / "data")}

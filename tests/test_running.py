@@ -143,7 +143,7 @@ log.write_text(" ".join(map(str, [*before, os.getpid(), os.getppid(), child.pid]
     pytest.param("SIGKILL", "while True: pass", marks=pytest.mark.slow),
 ])
 def test_a_stop_leaves_nothing(name, busy, course_of, started, tmp_path):
-    "Ctrl-C, SIGTERM and a kill of the command end kernel, guard, a cell's children, and the folder."
+    "Ctrl-C, SIGTERM and a kill of the command end kernel, guard, a cell's children, the folder."
     note = tmp_path / "note"
     folder = course_of(_02_b=[NOTE.format(note=os.fspath(note)), busy], _03_c=["3"])
     process = started(folder, "run")
@@ -290,7 +290,7 @@ def test_a_disk_that_fills(small_disk, course_of, tmp_path):
     assert done.stdout.endswith("To try again: hfcourse run --only 01_a\ncode 1\n02_b.ipynb\n")
 
 
-@pytest.mark.parametrize("free", [4, 8])  # kB, for one file or two; with none, Python looks elsewhere
+@pytest.mark.parametrize("free", [4, 8])  # kB; with none, Python takes another folder
 def test_no_room_for_temporary_files(free, small_disk, course_of, tmp_path):
     "Each lesson says so; a part of a kernel is not left."
     disk, shell = small_disk
