@@ -33,7 +33,7 @@ note = pathlib.Path({note!r})
 note.with_suffix(".part").write_text(json.dumps([os.getpid(), os.getppid(), child, os.getcwd()]))
 note.with_suffix(".part").replace(note)
 """
-IN_C = "import ctypes; ctypes.PyDLL(None).sleep(300)"  # holds the interpreter: no Python runs meanwhile
+IN_C = "import ctypes; ctypes.PyDLL(None).sleep(300)"  # holds the interpreter: no Python runs
 
 
 @pytest.fixture
@@ -87,7 +87,8 @@ def started(tmp_path):
 
     def start(folder, *more):
         process = subprocess.Popen(
-            [*words, folder, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+            [*words, folder, *more], env=env, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         running.append(process)
         return process
@@ -125,8 +126,8 @@ assert not alive, "alive"
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
 log.write_text(" ".join(map(str, [*before, os.getpid(), os.getppid(), child.pid])))
 """
-    folder = course_of(_01_good=[look], _02_fails=[look, "1 / 0"], _03_slow=[look, "while True: pass"],
-                       _04_good=[look])
+    folder = course_of(_01_good=[look], _02_fails=[look, "1 / 0"],
+                       _03_slow=[look, "while True: pass"], _04_good=[look])
     done = hfcourse(folder, "run", "--timeout", "2")
     numbers = [int(number) for number in log.read_text().split()]
     assert done.returncode == 1 and "alive" not in done.stdout
@@ -144,7 +145,7 @@ log.write_text(" ".join(map(str, [*before, os.getpid(), os.getppid(), child.pid]
     pytest.param("SIGKILL", "while True: pass", marks=pytest.mark.slow),
 ])
 def test_a_stop_leaves_nothing(name, busy, course_of, started, tmp_path):
-    "Ctrl-C, SIGTERM and a kill of the command end kernel, guard, a cell's own children, and the folder."
+    "Ctrl-C, SIGTERM and a kill of the command end kernel, guard, a cell's children, the folder."
     note = tmp_path / "note"
     folder = course_of(_02_b=[NOTE.format(note=os.fspath(note)), busy], _03_c=["3"])
     process = started(folder, "run")
@@ -217,7 +218,8 @@ def test_a_time_limit_says_what_to_do(course_of, hfcourse):
     b"", b"{", b"[]", b"5", b"null", b"{}", b"\xff\xfe", b"[" * 100_000, b'{"cells": 5}',
     b'{"cells": [{}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
     b'{"cells": {"a": 1}, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
-    b'{"cells": [{"cell_type": "code", "source": 5}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    b'{"cells": [{"cell_type": "code", "source": 5}], "metadata": {}, "nbformat": 4, '
+    b'"nbformat_minor": 5}',
     b'{"cells": [], "metadata": [], "nbformat": 4, "nbformat_minor": 5}',
     b'{"cells": [], "metadata": {}, "nbformat": "4", "nbformat_minor": 5}',
     b'{"cells": [], "metadata": {}, "nbformat": 99, "nbformat_minor": 5}',
@@ -271,10 +273,11 @@ def small_disk(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = f"mount -t tmpfs -o size=64k none {disk} && "
-    if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "sh", "-c", mount + "true"]).returncode:
+    apart = ["unshare", "-m", "sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*apart, mount + "true"]).returncode:
         pytest.skip("a small disk takes root and a namespace of mounts")
     return disk, lambda line: subprocess.run(
-        ["unshare", "-m", "sh", "-c", mount + line], capture_output=True, text=True, timeout=600)
+        [*apart, mount + line], capture_output=True, text=True, timeout=600)
 
 
 def test_a_disk_that_fills(small_disk, course_of, tmp_path):
@@ -289,7 +292,7 @@ def test_a_disk_that_fills(small_disk, course_of, tmp_path):
     assert done.stdout.endswith("To try again: hfcourse run --only 01_a\ncode 1\n02_b.ipynb\n")
 
 
-@pytest.mark.parametrize("free", [4, 8])  # kB, for one file or two; without any, Python looks elsewhere
+@pytest.mark.parametrize("free", [4, 8])  # kB; with none, Python takes another folder
 def test_no_room_for_temporary_files(free, small_disk, course_of, tmp_path):
     "Each lesson says so; a part of a kernel is not left."
     disk, shell = small_disk
@@ -306,7 +309,7 @@ def test_no_room_for_temporary_files(free, small_disk, course_of, tmp_path):
 
 
 def test_nothing_of_the_readers_own_comes_in(course_of, hfcourse, tmp_path):
-    "Neither another kernel of the same name nor a start-up file of IPython; and nothing is written there."
+    "Neither another kernel of the same name nor a start-up file of IPython; nothing is written."
     spec = tmp_path / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
     (spec / "kernel.json").write_text(
@@ -315,8 +318,8 @@ def test_nothing_of_the_readers_own_comes_in(course_of, hfcourse, tmp_path):
     startup.mkdir(parents=True)
     (startup / "mine.py").write_text("mine = 1")
     (tmp_path / "home").mkdir()
-    env = {"JUPYTER_PATH": os.fspath(tmp_path / "jupyter"), "IPYTHONDIR": os.fspath(tmp_path / "ipython"),
-           "HOME": os.fspath(tmp_path / "home")}
+    env = {"JUPYTER_PATH": os.fspath(tmp_path / "jupyter"),
+           "IPYTHONDIR": os.fspath(tmp_path / "ipython"), "HOME": os.fspath(tmp_path / "home")}
     done = hfcourse(course_of(_01_a=["assert 'mine' not in globals()"]), "run", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
