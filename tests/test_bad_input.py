@@ -2,6 +2,7 @@
 
 import copy
 import faulthandler
+import json
 import re
 import tempfile
 import traceback
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from near import small
+from paths import ROOT
 from transformers import DataCollatorWithPadding
 
 from hfcourse import (
@@ -36,6 +38,7 @@ from hfcourse.assets import AssetError
 from hfcourse.ground import checks, forward, loading, report, saving, tables, tokenised, trace
 from hfcourse.ground.small import small_model
 
+ACCEPTED = ROOT / "tests" / "support" / "accepted.json"  # what each parameter takes and refuses
 JUDGE, TAGGER = small("bert", "text-classification"), small("bert", "token-classification")
 NAMED = small_model("bert", "text-classification", id2label={0: "<i>", 1: "&amp;"}, label2id={"<i>": 0, "&amp;": 1})
 MODEL, TOKENIZER = JUDGE
@@ -338,12 +341,38 @@ def test_every_public_name_is_tried(name):
     assert names - NO_DATA == {one for one in CALLS if one.startswith(f"{name}.")}
 
 
-@pytest.mark.parametrize("value", FIXED.values(), ids=FIXED)
+def came_of(call, value, may=()):
+    "What becomes of a value: `taken`, or the kind of error; the value itself stays as it was, and no error repeats all of a long one."
+    before = repr(value)
+    try:
+        call(value)
+    except Exception as error:
+        assert len(str(error)) < 2000, f"{type(error).__name__} of {len(str(error)):,} characters: {str(error)[:200]}"
+        works_or_explains(call, value, may=may)
+        kind = type(error).__name__
+    else:
+        kind = "taken"
+    assert repr(value) == before or "object at" in before
+    return kind
+
+
 @pytest.mark.parametrize("name", CALLS)
-def test_each_kind_of_wrong_input_is_explained(name, value):
-    "Empty, huge, nested, of another type, half a character, right to left, a nul byte; a trace's file may meet the system's own error."
-    for call in CALLS[name]:
-        works_or_explains(call, value, may=OSError if name in FILES else ())
+def test_what_is_taken_and_what_is_refused_is_written_down(name, request):
+    """Empty, huge, nested, of another type, half a character, right to left, a nul byte: each is taken or refused as the file says,
+    for each parameter; what is newly taken, or refused by another kind of error, is looked at before it is written down:
+    `pytest tests/test_bad_input.py --write-accepted`."""
+    may = OSError if name in FILES else ()
+    found = {}
+    for number, call in enumerate(CALLS[name]):
+        kinds = {label: came_of(call, value, may) for label, value in FIXED.items()}
+        for kind in sorted(set(kinds.values())):
+            found[f"{number} {kind}"] = sorted(label for label in FIXED if kinds[label] == kind)
+    written = json.loads(ACCEPTED.read_text(encoding="utf-8")) if ACCEPTED.exists() else {}
+    if request.config.getoption("write_accepted"):
+        lines = json.dumps({**written, name: found}, indent=1, sort_keys=True)
+        ACCEPTED.write_text(lines + "\n", encoding="utf-8")
+    else:
+        assert found == written[name]
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name not in ("assets.dataset", *FILES)])  # these read and write files
