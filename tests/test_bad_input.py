@@ -43,7 +43,7 @@ JUDGE, TAGGER = small("bert", "text-classification"), small("bert", "token-class
 NAMED = small_model("bert", "text-classification", id2label={0: "<i>", 1: "&amp;"}, label2id={"<i>": 0, "&amp;": 1})
 MODEL, TOKENIZER = JUDGE
 SEEN = pipeline.trace(JUDGE, "The cat sat.")
-ROW = {"ids": SEEN.ids, "tokens": SEEN.tokens, "offsets": SEEN.offsets, "special": SEEN.special}
+ROW = {"input_ids": SEEN.input_ids, "tokens": SEEN.tokens, "offsets": SEEN.offsets, "special": SEEN.special}
 LAYER, HIDDEN = attention.layers_of(MODEL)[0], [[[0.5] * 32] * 2]
 SAVED = tempfile.TemporaryDirectory()  # deleted when the tests end
 small("bert")[0].save_pretrained(SAVED.name)

@@ -13,7 +13,7 @@ DOORS = {"assets", "display"}  # what every module may import, beside the ground
 #: The rooms of the ground from the floor up: a module imports from rooms before its own only.
 ROOMS = ["checks", "lengths", "small", "saving", "store.errors", "guard", "running", "machine", "store.tasks", "store.files",
          "store.checkpoints",
-         "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading",
+         "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading", "answering",
          "tuning.batches", "tuning.runs", "tuning.words", "tuning.inputs", "tuning.trainer", "tuning.curves", "tuning.tune",
          "tuning.kept", "mapped"]
 
@@ -90,7 +90,7 @@ def test_one_thing_bears_one_name():
     for name, path in FILES.items():
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-                homes.setdefault(node.name, []).append(name)
+                homes.setdefault(node.name, set()).add(name)  # once, however many overloads
     assert {one: places for one, places in homes.items() if len(places) > 1} == {}
     assert not [path for path in PACKAGE.iterdir() if path.is_dir() and path.with_suffix(".py").exists()]
 
