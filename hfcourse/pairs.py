@@ -53,13 +53,14 @@ class EncodedPair:
     "Two texts as one row, and what each of them lost."
     tokens: list[str] = field(repr=False)        # one a position
     input_ids: list[int]                         # the same as numbers
-    token_type_ids: list[int] | None             # each token's segment; None: there are none
-    texts: list[int | None] = field(repr=False)  # each token's text; None: a special token
+    token_type_ids: list[int] | None             # 0 and 1; None: there are none
+    texts: list[int | None] = field(repr=False)  # 0 and 1; None: special
     lost: tuple[int, int]                        # ids cut from the first and the second
 
     def inputs(self) -> dict[str, Any]:
         "The row as a batch of one, for a model."
-        rows = {"input_ids": self.input_ids, "attention_mask": [1] * len(self.input_ids)}
+        mask = [1] * len(self.input_ids)
+        rows = {"input_ids": self.input_ids, "attention_mask": mask}
         if self.token_type_ids is not None:
             rows["token_type_ids"] = self.token_type_ids
         return {name: torch.tensor([row]) for name, row in rows.items()}
@@ -82,7 +83,7 @@ def encode_pair(
     first: str,      # the first text
     second: str,     # the second text; an empty one is a text too
     *,
-    max_length: int | None = None,      # the most ids in the row; nothing is cut if None
+    max_length: int | None = None,      # the most ids in the row; no limit if None
     truncation: str = "longest_first",  # or "only_first", "only_second": what is cut
 ) -> EncodedPair:  # the library's row for the pair
     "Put two texts into one row, cut them to a length, and say what was lost."
@@ -92,7 +93,7 @@ def encode_pair(
     room = None if max_length is None else checks.whole(max_length, "max_length")
     check_text(first, "the first text")
     check_text(second, "the second text")
-    both = tokenizer([first], [second], verbose=False)  # lists: an empty text is one there
+    both = tokenizer([first], [second], verbose=False)  # in lists, as one may be empty
     texts = both.sequence_ids(0)  # None for a special token
     places = [[i for i, text in enumerate(texts) if text == which] for which in (0, 1)]
     special = [i for i, text in enumerate(texts) if text is None]
@@ -141,7 +142,8 @@ def _learn(scores: Sequence[float], labels: Sequence[Any]) -> tuple[float, Any, 
     below = np.cumsum(is_label, axis=0)  # of each label, so far
     above = below[-1] - below
     right = below.max(axis=1) + above.max(axis=1)
-    ends = np.flatnonzero(np.append(ranked[1:] > ranked[:-1], True))  # equals stay together
+    last_of_equals = np.append(ranked[1:] > ranked[:-1], True)  # they stay on one side
+    ends = np.flatnonzero(last_of_equals)
     best = ends[right[ends].argmax()]
     low, high = names[below[best].argmax()], names[above[best].argmax()]
     return float(ranked[best:best + 2].mean()), low, high if above[best].any() else low
@@ -224,7 +226,7 @@ def overlap_baseline(
     test: Any,   # pairs to answer, in the same form and columns
     *,
     columns: tuple[str, str] | None = None,  # the two text columns; found if None
-    label: str = "label",                    # the labels' column: whole numbers or names
+    label: str = "label",                    # the column of labels
 ) -> Baseline:  # threshold, answers, accuracy
     "Decide pairs by the share of words that the two texts have in common."
     return _baseline("word overlap", _overlap, train, test, columns, label)
@@ -261,9 +263,9 @@ def cosine_baseline(
     train: Any,  # pairs to learn from: one split of a dataset, or a dictionary of lists
     test: Any,   # pairs to answer, in the same form and columns
     *,
-    source: Any = "minilm",                  # a checkpoint, (model, tokenizer), a pipeline
+    source: Any = "minilm",                  # a checkpoint, or (model, tokenizer)
     columns: tuple[str, str] | None = None,  # the two text columns; found if None
-    label: str = "label",                    # the labels' column: whole numbers or names
+    label: str = "label",                    # the column of labels
 ) -> Baseline:  # threshold, answers, accuracy
     "Decide pairs by the cosine of the texts' mean vectors, each text read on its own."
     model, tokenizer = load(source)
