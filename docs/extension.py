@@ -11,6 +11,7 @@ from pathlib import Path
 from docutils import nodes
 from fastcore.docments import docments
 from lesson_pages import label
+from reference import home_of
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -51,9 +52,12 @@ def errors(value: object, *, seen: set | None = None) -> list[tuple[str, str]]:
             found += [(node.exc.func.id, message)] if len((message := shown(node.exc.args[0])).strip("… .:")) > 12 else []
         name = node.func if isinstance(node, ast.Call) else None
         called = name.id if isinstance(name, ast.Name) else name.attr if isinstance(name, ast.Attribute) else ""
-        if called.startswith(("_", "check_")) and not called.startswith("__"):
+        if called and not called.startswith("__"):
             owner = getattr(home, name.value.id, None) if isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name) else home
-            found += errors(getattr(owner, called, None), seen=seen)
+            helper = getattr(owner, called, None)
+            checks = getattr(helper, "__module__", "") == "hfcourse.ground.checks"
+            if checks or called.startswith(("_", "check_")):
+                found += errors(helper, seen=seen)
     return list(dict.fromkeys(found))
 
 
@@ -107,7 +111,7 @@ def known(app: Sphinx, page: str) -> dict[str, str]:
     for module in modules:
         loaded = importlib.import_module(f"hfcourse.{module}")
         for name in loaded.__all__:
-            home = getattr(loaded, name).__module__ if callable(getattr(loaded, name)) else loaded.__name__
+            home = home_of(loaded, name)
             found[name] = f"{home if home.startswith('hfcourse.') else loaded.__name__}.{name}"
     return found
 

@@ -1,69 +1,20 @@
-"""Notebooks to pages: run each in a real kernel, once for each state of code and package, and write it as MyST-NB reads it.
-
-    python docs/lesson_pages.py NOTEBOOK    run one, whatever is kept; the last line is a JSON object that counts its cells
-"""
+"""Notebooks to pages: each, with its outputs, as MyST-NB reads it."""
 import ast
-import hashlib
-import json
-import os
 import re
-import sys
 from configparser import ConfigParser
-from html.parser import HTMLParser
-from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from outputs import ROOT, PageError
 
-from hfcourse import course
+from hfcourse.ground import running as course
 
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS, PACKAGE, CACHE = ROOT / "nbs", ROOT / "hfcourse", ROOT / "_build" / "executed"
 config = ConfigParser(delimiters=["="])
 config.read(ROOT / "settings.ini", encoding="utf-8")
 META = config["DEFAULT"]
 REPOSITORY = f"{META['git_url']}/blob/{META['branch']}"
-INDEX = course.Lesson("index", "hfcourse", 0, NOTEBOOKS / "index.ipynb")
 FLAG = re.compile(r"^#\|\s*(\w+):?[ \t]*(.*)\n?", re.M)
-
-
-class PageError(Exception):
-    "A lesson that cannot become a page: says which lesson, which cell, and why."
-
-
-def state(notebook: nbformat.NotebookNode) -> str:
-    "What the outputs depend on, as a hash: the cells, the package with what it ships, the pinned packages, Python."
-    sources = [cell.source.encode() for cell in notebook.cells if cell.cell_type == "code"]
-    files = [*sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"), ROOT / "constraints.txt"]
-    parts = [sys.version.encode(), *sources, *(path.read_bytes() for path in files)]
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
-def cores() -> int:
-    "The CPU cores that a lesson may use."
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def executed(lesson: course.Lesson, *, cache: Path = CACHE, afresh: bool = False) -> nbformat.NotebookNode:
-    "The notebook with its outputs, from the cache if nothing changed; `PageError` when a cell fails. `metadata.run` tells of the run."
-    notebook, kept = nbformat.read(lesson.path, as_version=4), cache / f"{lesson.name}.ipynb"
-    now = state(notebook)
-    if not afresh and kept.exists() and (old := nbformat.read(kept, as_version=4)).metadata.get("run", {}).get("state") == now:
-        for place, cell in enumerate(old.cells):
-            if cell.cell_type == "code":  # text may have changed since
-                notebook.cells[place] = cell
-        notebook.metadata.run = old.metadata.run
-        return notebook
-    os.environ |= {"TQDM_DISABLE": "1", "HFCOURSE_DEVICE": "cpu", "HF_HUB_OFFLINE": "1"}
-    outcome = course.run(lesson)
-    if outcome.failed:
-        number, source, error = outcome.failed
-        raise PageError(f"{lesson.name}, code cell {number}:\n\n{source}\n\n{error}")
-    outcome.notebook.metadata.run = {"state": now, "seconds": round(outcome.seconds, 1), "cores": cores(), "ran": outcome.ran,
-                                     "skipped": outcome.skipped}
-    cache.mkdir(parents=True, exist_ok=True)
-    nbformat.write(outcome.notebook, kept)
-    return outcome.notebook
 
 
 def flags(source: str) -> dict[str, str]:
@@ -100,26 +51,23 @@ def names_in(notebook: nbformat.NotebookNode, module: str | None) -> dict[str, s
     return found
 
 
-class Pictures(HTMLParser):
-    "Counts pictures without alternative text."
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.bare = 0
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list) -> None:
-        self.bare += tag == "img" and not dict(attributes).get("alt")
+def bare_pictures(html: str) -> int:
+    "How many pictures have no alternative text."
+    return sum(not picture.get("alt") for picture in BeautifulSoup(html, "html.parser").find_all("img"))
 
 
 def check_pictures(name: str, number: int, cell: nbformat.NotebookNode) -> None:
     "`PageError` for a picture that says nothing to those who do not see it."
-    html = [cell.source] if cell.cell_type == "markdown" else [output.get("data", {}).get("text/html", "") for output in cell.outputs]
-    bare = sum(Pictures(text).bare for text in html) + len(re.findall(r"!\[\s*\]\(", cell.source if cell.cell_type == "markdown" else ""))
-    if cell.cell_type == "code" and "alt" not in flags(cell.source):
-        bare += sum(any(kind.startswith("image/") for kind in output.get("data", {})) for output in cell.outputs)
+    if cell.cell_type == "markdown":
+        bare = bare_pictures(cell.source) + len(re.findall(r"!\[\s*\]\(", cell.source))
+    else:
+        shown = [output.get("data", {}) for output in cell.outputs]
+        bare = sum(bare_pictures(data.get("text/html", "")) for data in shown)
+        if "alt" not in flags(cell.source):
+            bare += sum(any(kind.startswith("image/") for kind in data) for data in shown)
     if bare:
-        raise PageError(f"{name}, cell {number}: a picture has no alternative text. Draw with hfcourse.display.Chart, or give `alt`.")
+        raise PageError(f"{name}, cell {number}: a picture has no alternative text. "
+                        "Draw with hfcourse.display.Chart, or give `alt`.")
 
 
 def head(lesson: course.Lesson, module: str, needs: str, run: nbformat.NotebookNode) -> str:
@@ -186,57 +134,21 @@ def page(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> nbformat.Not
     return made
 
 
-class Rows(HTMLParser):
-    "The texts of a table, row by row."
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.inside = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        self.inside = tag in ("td", "th")
-        if self.inside:
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = False
-
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.rows[-1][-1] += data
+def rows_of(table: BeautifulSoup) -> list[list[str]]:
+    "The texts of a table, row by row, its head first."
+    return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
 
 
 def then_and_now(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> list[list[str]]:
     "The rows of the lesson's table of old and present forms: old, what it gives today, what to write now."
-    rows = []
+    found = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             html = output.get("data", {}).get("text/html", "")
-            if ">older notes<" in html:
-                rows += [[row[0], row[1] if len(row) == 3 else "", row[-1]] for row in Rows(html).rows[1:]]
-    if not rows:
-        raise PageError(f"{lesson.name}: no table whose first column is \"older notes\": every lesson has one.")
-    return rows
-
-
-def main(path: str) -> int:
-    "Run one notebook afresh, keep its outputs for the site, and count its cells."
-    found = [lesson for lesson in [INDEX, *course.lessons()] if lesson.name == Path(path).stem]
+            for table in BeautifulSoup(html, "html.parser").find_all("table"):
+                head, *rows = rows_of(table)
+                if head[0] == "older notes":
+                    found += [[row[0], row[1] if len(row) == 3 else "", row[-1]] for row in rows]
     if not found:
-        print(f"{path} is no lesson: give one of {', '.join(lesson.name for lesson in course.lessons())}.", file=sys.stderr)
-        return 2
-    try:
-        run = executed(found[0], afresh=True).metadata.run
-    except (PageError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps({"notebook": Path(path).name, "ran": run["ran"], "skipped": run["skipped"]}))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+        raise PageError(f"{lesson.name}: no table whose first column is \"older notes\": every lesson has one.")
+    return found

@@ -27,6 +27,7 @@ MOVED = {
 }
 #: Names that are called otherwise now.
 RENAMED = {
+    "course": {"choose": ("ground.running", "choose_lessons")},
     "features": {"as_size": ("ground.checks", "whole")},
     "tables": {"threads_kept": ("ground.machine", "run_apart")},  # it does what that was for
 }

@@ -1,7 +1,8 @@
 """Split, check, measure and describe the sentence pairs that ship in `hfcourse/shipped/pairs`.
 
     python recipes/pairs.py build FILE...   # written pairs (JSON Lines) to train.jsonl, validation.jsonl and test.jsonl
-    python recipes/pairs.py check           # what ships: no text twice, balanced, and no baseline decides it
+    python recipes/pairs.py check           # what ships: no text twice, balanced, and no baseline decides it; stamps what it read
+    python recipes/pairs.py stamp           # seconds: the rows are sound, and they are those that the last check read
     python recipes/pairs.py measure         # fine-tune the pair model and compare it with the baselines on the test split
     python recipes/pairs.py card            # check and measure, and write their figures to README.md beside the splits
 
@@ -11,6 +12,7 @@ Each command ends with exit code 1 and a line that says why if what it promises 
 """
 import argparse
 import hashlib
+import inspect
 import json
 import os
 import random
@@ -25,6 +27,7 @@ import numpy as np
 
 SHIPPED = Path(__file__).parents[1] / "hfcourse" / "shipped" / "pairs"
 MEASURED = SHIPPED.parent / "measured" / "pairs.json"  # what the README shows
+STAMP = SHIPPED.parent / "measured" / "pairs_check.json"  # what the last check read, and what it found
 KEYS = ["sentence1", "sentence2", "label", "domain", "kind"]
 HELD = {"test": 1000, "validation": 400}  # rows; the training split takes the rest
 LEAST = {"train": 1000, "validation": 200, "test": 400}
@@ -284,10 +287,34 @@ def check(args: argparse.Namespace) -> dict[str, dict[str, float]]:
         for split, share in figures[name].items():
             if share >= CEILING:
                 fail(f"{name} alone decides {share:.3f} of {split}, which must stay under {CEILING}")
+    if args.folder == SHIPPED:
+        found = {name: {split: round(share, 4) for split, share in by.items()} for name, by in figures.items()}
+        replace(STAMP, json.dumps({"inputs": read_by_check(), "figures": found}, indent=1) + "\n")
     highest = max(max(figures[name].values()) for name in ("overlap", "cosine"))
     print(f"check: no text twice in {sum(map(len, data.values()))} pairs; labels balanced and every domain and kind in each split; "
           f"overlap and cosine at most {highest:.3f}; words of sentence2 alone {figures['sentence2']['test']:.3f} on test")
     return figures
+
+
+def read_by_check() -> dict[str, str]:
+    "The sha256 of each split, and of the code that judges them: what the figures of a check depend on, beside the body."
+    code = [normal, words, overlap, cosine, tune, decide, baselines, one_sentence, accuracy, check_figures]
+    parts = {f"{split}.jsonl": (SHIPPED / f"{split}.jsonl").read_bytes() for split in LEAST}
+    parts["check"] = "".join(map(inspect.getsource, code)).encode()
+    return {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
+
+
+def stamp(args: argparse.Namespace) -> None:
+    "Check the rows, which takes seconds, and that the baselines, which take minutes, were measured on just these rows."
+    check_rows(shipped(args.folder))
+    before = json.loads(STAMP.read_text(encoding="utf-8"))
+    now = read_by_check()
+    if changed := sorted(name for name in now if before["inputs"].get(name) != now[name]):
+        fail(f"{', '.join(changed)} changed since the baselines were measured: run make measure")
+    highest = max(max(before["figures"][name].values()) for name in ("overlap", "cosine"))
+    if highest >= CEILING:
+        fail(f"a baseline decides {highest:.3f} of a split, which must stay under {CEILING}")
+    print(f"stamp: the rows are those of the last check; overlap and cosine at most {highest:.3f}")
 
 
 # ---------------------------------------------------------------- the pair model
@@ -526,7 +553,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     made = commands.add_parser("build", help="written pairs to splits")
     made.add_argument("files", type=Path, nargs="+", metavar="FILE", help="JSON Lines of written pairs")
-    commands.add_parser("check", help="check what ships")
+    commands.add_parser("check", help="check what ships, and stamp what was read")
+    commands.add_parser("stamp", help="check that what ships is what the last check read")
     for name in ("measure", "card"):
         one = commands.add_parser(name, help="train the pair model and compare" if name == "measure" else "write the data card")
         one.add_argument("--seeds", type=int, default=2, choices=range(1, 21), metavar="N", help="how many seeds, from 0; 1 to 20")
@@ -543,7 +571,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     "Run one command."
     args = parser().parse_args()
-    commands = {"build": build, "check": check, "measure": measure, "card": card}
+    commands = {"build": build, "check": check, "stamp": stamp, "measure": measure, "card": card}
     commands[args.command](args)
 
 

@@ -11,7 +11,8 @@ PACKAGE = ROOT / "hfcourse"
 FIRST = json.loads((ROOT / "tests" / "support" / "first_edition.json").read_text(encoding="utf-8"))
 DOORS = {"assets", "display"}  # what every module may import, beside the ground
 #: The rooms of the ground from the floor up: a module imports from rooms before its own only.
-ROOMS = ["checks", "lengths", "small", "saving", "running", "store.errors", "machine", "store.tasks", "store.files", "store.checkpoints",
+ROOMS = ["checks", "lengths", "small", "saving", "store.errors", "guard", "running", "machine", "store.tasks", "store.files",
+         "store.checkpoints",
          "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading",
          "tuning.batches", "tuning.runs", "tuning.inputs", "tuning.trainer", "mapped"]
 
@@ -52,7 +53,7 @@ def test_who_may_import_whom(name):
     if name.startswith("ground."):
         own = ROOMS.index(name.removeprefix("ground."))
         allowed = {f"ground.{room}" for room in ROOMS[:own]} | {"display"}
-    elif name == "cli":
+    elif name in ("cli", "entry"):
         allowed = set(FILES)
     else:
         allowed = {room for room in FILES if room.startswith("ground.")} | (DOORS - {name})
