@@ -81,7 +81,7 @@ STRATEGIES = ("max_length", "longest", "dynamic", "grouped", "token_budget")
 
 @dataclass(frozen=True)
 class Speed:
-    "Seconds of a step in three parts; by default near those of MiniLM in bf16 on two cores."
+    "Seconds of a training step; by default near MiniLM's in bf16 on two cores."
     per_batch: float = 0.02    # for each batch, whatever its size: mostly the optimizer
     per_token: float = 0.0002  # for each place of a batch: the layers
     per_square: float = 1e-7   # for each place and each place of its row: attention
@@ -91,7 +91,7 @@ class Speed:
             checks.number(getattr(self, part.name), part.name, 0, float("inf"))
 
     def seconds(self, rows: np.ndarray, longest: np.ndarray) -> float:
-        "The time of an epoch, from each batch's rows and the length that they are filled to."
+        "The time of an epoch, from each batch's rows and the length of its rows."
         tokens, squares = rows @ longest, rows @ longest.astype(float) ** 2
         return float(self.per_batch * len(rows) + self.per_token * tokens
                      + self.per_square * squares)
@@ -119,7 +119,8 @@ class PaddingCost:
 def _cost_table(costs: Sequence[PaddingCost], caption: str = "") -> Table:
     "A row for each cost."
     names = {"strategy": "strategy", "batches": "batches", "real": "real tokens",
-             "padded": "places", "wasted": "wasted share", "seconds": "seconds, estimated"}
+             "padded": "places", "wasted": "wasted share",
+             "seconds": "seconds, estimated"}
     rows = [[getattr(cost, name) for name in names] for cost in costs]
     return Table(list(names.values()), rows, caption)
 
@@ -129,13 +130,13 @@ def padding_cost(
     *,
     batch_size: int = 16,       # rows in a batch
     strategy: str = "dynamic",  # one of `STRATEGIES`
-    tokens_per_batch: int | None = None,  # of "token_budget"; batch_size mean rows if None
+    tokens_per_batch: int | None = None,  # of "token_budget"; as batch_size if None
     width: int = 4,           # of "token_budget": lengths are rounded up to a multiple
     max_length: int = 512,    # of "max_length": tokens of each row
     seed: int | None = None,  # shuffles first; the rows stay in the order given if None
     speed: Speed = Speed(),   # what the time is estimated from
 ) -> PaddingCost:  # tokens, wasted share, batches, seconds, and the batches themselves
-    "Put rows into batches, count the places that they fill, and estimate an epoch's time."
+    "Put rows into batches, count the places they fill, and estimate an epoch's time."
     if strategy not in STRATEGIES or not isinstance(speed, Speed):
         raise ValueError(f"{strategy!r} with {speed!r}: "
                          f"give one of {', '.join(STRATEGIES)}, and a Speed.")
@@ -187,7 +188,8 @@ class PaddingBill:
     def table(self) -> Table:
         "The costs, one line a strategy."
         speed = self.speed
-        caption = (f"The padding bill; times from {1e3 * speed.per_batch:.3g} ms a batch, "
+        caption = ("The padding bill; times from "
+                   f"{1e3 * speed.per_batch:.3g} ms a batch, "
                    f"{1e6 * speed.per_token:.3g} µs a place, "
                    f"{1e9 * speed.per_square:.3g} ns a pair of places")
         return _cost_table(list(self.costs.values()), caption)
@@ -277,8 +279,8 @@ def token_batches(
     *,
     seed: int = 0,   # the same seed and epoch give the same batches in the same order
     width: int = 4,  # lengths are rounded up to a multiple: wider mixes, and pads
-    num_replicas: int | None = None,  # processes that share the rows; asked of torch if None
-    rank: int | None = None,          # this process's number; asked of torch if None
+    num_replicas: int | None = None,  # how many processes there are; torch's if None
+    rank: int | None = None,          # this process's number; torch's if None
 ) -> TokenBatches:  # for a `DataLoader`'s `batch_sampler`
     "Batches of rows of like length, within a token budget, anew for each epoch."
     place = None
