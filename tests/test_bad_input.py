@@ -19,6 +19,7 @@ from near import small
 from paths import ROOT
 from transformers import DataCollatorWithPadding
 
+import hfcourse
 from hfcourse import (
     assets,
     attention,
@@ -36,7 +37,7 @@ from hfcourse import (
 )
 from hfcourse.assets import AssetError
 from hfcourse.ground import checks, forward, loading, report, saving, tables, tokenised, trace
-from hfcourse.ground.small import small_model
+from hfcourse.ground.small import small_model, small_tokenizer
 
 ACCEPTED = ROOT / "tests" / "support" / "accepted.json"  # what each parameter takes and refuses
 JUDGE, TAGGER = small("bert", "text-classification"), small("bert", "token-classification")
@@ -71,12 +72,20 @@ CALLS = {
     "assets.metric": [assets.metric],
     "assets.device": [assets.device],
     "assets.precision": [assets.precision],
+    "ground.checks.as_name": [lambda v: checks.as_name(v, "name")],
     "ground.checks.check_text": [checks.check_text],
     "ground.checks.check_texts": [checks.check_texts],
     "ground.forward.check_batch": [forward.check_batch],
     "ground.forward.capture": [lambda v: forward.capture(MODEL, v)],
     "ground.forward.token_answer": [lambda v: forward.token_answer("token-classification", *TAGGER, ROW, v)],
     "ground.loading.load": [lambda v: loading.load(cut(v)), lambda v: pipeline.trace(cut(v), "a"), lambda v: predicted(["a"], on=cut(v))],
+    "ground.loading.load_config": [lambda v: loading.load_config(cut(v))],
+    "ground.loading.load_tokenizer": [lambda v: loading.load_tokenizer(cut(v))],
+    "ground.loading.load_model": [lambda v: loading.load_model(cut(v))],
+    "ground.loading.load_with_info": [lambda v: loading.load_with_info(cut(v))],
+    "ground.small.small_model": [lambda v: small_model(v), lambda v: small_model("bert", v), lambda v: small_model(labels=v),
+                                 lambda v: small_model(seed=v)],
+    "ground.small.small_tokenizer": [lambda v: small_tokenizer(v)],
     "ground.saving.pack": [saving.pack],
     "ground.saving.unpack": [saving.unpack],
     "ground.trace.Trace": [SEEN.save, trace.Trace.load, lambda v: SEEN.attention(layer=v), lambda v: SEEN.attention(head=v)],
@@ -206,13 +215,13 @@ CALLS = {
                                 lambda v: list(collation.token_batches([2, 1], rank=v))],
     "collation.TokenBatches": [lambda v: collation.token_batches([2, 1]).set_epoch(v)],
 }
+PACKAGE = Path(hfcourse.__file__).resolve().parent
 FILES = ("ground.trace.Trace", "ground.saving.save_json", "ground.saving.load_json", "ground.report.Report")
 NO_DATA = {  # what takes models and settings, or holds what another function checked
     "ground.tokenised.LABELS", "collation.STRATEGIES", "collation.Speed", "collation.PaddingCost", "collation.PaddingBill",
     "pipeline.activation", "ground.forward.task_of", "ground.forward.label_names", "ground.forward.longest_input",
     "ground.forward.Captured", "ground.loading.classifier", "ground.saving.write_note", "ground.saving.read_note",
-    "assets.device", "assets.precision",
-    "ground.loading.name_of", "ground.loading.reading", "assets.quiet", "assets.AssetError", "tokenization.Steps",
+    "ground.loading.name_of", "ground.loading.reading", "ground.small.ARCHITECTURES", "ground.small.TEXTS", "assets.quiet", "assets.AssetError", "tokenization.Steps",
     "attention.ENCODERS", "attention.Masks",
     "pipeline.Trace", "padding.combine", "padding.MaskEffect", "padding.Truncated", "padding.Windows",
     "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
@@ -315,8 +324,9 @@ def works_or_explains(call, *values, may=()):
     try:
         call(*values)
     except (ValueError, TypeError, AssetError) as error:
-        where = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-        assert "hfcourse" in where.parts and REMEDY.search(str(error)), f"{where}: {type(error).__name__}: {str(error)[:200]}"
+        where = Path(traceback.extract_tb(error.__traceback__)[-1].filename).resolve()
+        told = f"{where}: {type(error).__name__}: {str(error)[:200]}"
+        assert where.is_relative_to(PACKAGE) and REMEDY.search(str(error)), told
     except may:
         pass
 
@@ -333,7 +343,7 @@ def nothing_hangs_and_nothing_is_fetched(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", [
     "pipeline", "assets", "display", "tokenization", "padding", "attention", "models", "heads", "pairs", "evaluation", "mapping",
-    "collation", "training", "ground.checks", "ground.forward", "ground.loading", "ground.saving", "ground.tables", "ground.tokenised",
+    "collation", "training", "ground.checks", "ground.forward", "ground.loading", "ground.small", "ground.saving", "ground.tables", "ground.tokenised",
     "ground.trace", "ground.report"])
 def test_every_public_name_is_tried(name):
     "A function that is added is added here too."
@@ -382,6 +392,26 @@ def test_any_input_is_explained(name, value):
     "Random values of any type, nested."
     for call in CALLS[name]:
         works_or_explains(call, value)
+
+
+@pytest.mark.parametrize("place", ["here", "hfcourse/tests", "hfcourse/.venv/site-packages/torch"])
+def test_an_error_from_elsewhere_is_not_ours(place, tmp_path):
+    "A library's error is found out, also in a clone that bears the package's name; so is one of ours without a remedy."
+    file = tmp_path / place / "library.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("def call(value):\n    raise ValueError(f'{value}: give another')\n", encoding="utf-8")
+    names = {}
+    exec(compile(file.read_text(encoding="utf-8"), file, "exec"), names)  # noqa: S102 - written three lines above
+    with pytest.raises(AssertionError, match="library.py: ValueError"):
+        works_or_explains(names["call"], 1)
+
+
+def test_an_error_of_ours_needs_a_remedy(monkeypatch):
+    "From the package, and with nothing to do about it."
+    works_or_explains(checks.whole, 0, "size")
+    monkeypatch.setattr("test_bad_input.REMEDY", re.compile("no such remedy"))
+    with pytest.raises(AssertionError, match=r"checks.py: ValueError"):
+        works_or_explains(checks.whole, 0, "size")
 
 
 @pytest.mark.parametrize("wrong", STRUCTURES.values(), ids=STRUCTURES)

@@ -23,26 +23,40 @@ def device(
 ) -> "torch.device":  # where models should run
     "The device to run on: the GPU if there is one, or the one that is wanted; `ValueError` if this machine lacks it."
     import torch
-    found = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    wanted = os.environ.get("HFCOURSE_DEVICE") or wanted if as_name(wanted, "device") == "auto" else wanted
+    best = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    wanted = as_name(wanted, "device")
     if wanted == "auto":
-        return found
-    if wanted.split(":")[0] not in ("cpu", found.type):
-        raise ValueError(f"this machine has no device {wanted!r}: give \"auto\", \"cpu\" or \"{found.type}\".")
-    return torch.device(wanted)
+        wanted = os.environ.get("HFCOURSE_DEVICE") or "auto"
+    if wanted == "auto":
+        return best
+    try:
+        found = torch.device(wanted)
+    except RuntimeError:  # no name that torch knows
+        found = None
+    count = torch.accelerator.device_count() if found and found.type == best.type != "cpu" else 1
+    if found is None or found.type not in ("cpu", best.type) or (found.index or 0) >= count:
+        raise ValueError(f"this machine has no device {wanted!r}: give \"auto\", \"cpu\" or \"{best.type}\".")
+    return found
+
+
+def _multiplies_bf16(kind: str) -> bool:
+    "Whether the hardware multiplies bf16 directly."
+    import torch
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    asks = [getattr(torch.cpu, f"_is_{name}_supported", bool) for name in ("avx512_bf16", "amx_tile")]
+    return kind == "cpu" and any(ask() for ask in asks)
 
 
 def precision(
-    wanted: str = "auto",          # `"auto"`, `"fp32"` or `"bf16"`
+    wanted: str = "auto",              # `"auto"`, `"fp32"` or `"bf16"`
     on: "torch.device | None" = None,  # the device that computes; the one `device` finds if None
 ) -> str:  # `"bf16"` or `"fp32"`
     "The precision to compute in: bf16 where the hardware multiplies it; `ValueError` if bf16 is wanted where it does not."
-    import torch
     if wanted not in ("auto", "fp32", "bf16"):
         raise ValueError(f"precision {wanted!r} is unknown: give \"auto\", \"fp32\" or \"bf16\".")
     kind = (on or device()).type
-    cpu = kind == "cpu" and any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in ("avx512_bf16", "amx_tile"))
-    fast = torch.cuda.is_bf16_supported(including_emulation=False) if kind == "cuda" else cpu
+    fast = _multiplies_bf16(kind)
     if wanted == "bf16" and not fast:
         raise ValueError(f"this {kind} does not multiply bf16 directly: give precision=\"auto\" or \"fp32\".")
     return "bf16" if fast and wanted != "fp32" else "fp32"
@@ -53,20 +67,22 @@ def quiet() -> Iterator[None]:
     "Keep progress bars and load reports out of a notebook, and the count of loads from being sent, while files are read."
     import datasets
     import transformers
-    log, level = transformers.utils.logging, transformers.utils.logging.get_verbosity()
-    bars = log.is_progress_bar_enabled(), datasets.utils.are_progress_bars_disabled()
-    counts, datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS, False
+    log: Any = transformers.utils.logging
+    level, with_bar = log.get_verbosity(), log.is_progress_bar_enabled()
+    without_bars = datasets.utils.are_progress_bars_disabled()
+    counts = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS
     log.set_verbosity_error()
     log.disable_progress_bar()
     datasets.disable_progress_bars()
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     try:
         yield
     finally:
         datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = counts
         log.set_verbosity(level)
-        if bars[0]:
+        if with_bar:
             log.enable_progress_bar()
-        if not bars[1]:
+        if not without_bars:
             datasets.enable_progress_bars()
 
 # %% ../../nbs/ground/machine.ipynb #52215673

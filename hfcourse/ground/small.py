@@ -201,7 +201,7 @@ def small_model(
     "Make a random model of two layers, 32 wide, and a tokenizer that fits it; the global random state stays as it was."
     import torch
     import transformers
-    if task not in _CLASSES:
+    if task not in tuple(_CLASSES):  # whatever it is, a list also
         raise ValueError(f"there is no small model for the task {task!r}: give one of {', '.join(_CLASSES)}.")
     labels, seed = whole(labels, "labels", 1, 10_000), whole(seed, "seed", 0)
     tokenizer = small_tokenizer(architecture)
