@@ -23,7 +23,8 @@ _all_ = ["Curves", "FineTuned", "fine_tune", "WORDS"]
 def _decayed(model: Any, weight_decay: float) -> list[dict[str, Any]]:
     "The weights to train, in two groups: matrices shrink a little, biases and norms do not."
     norms = {name for name, part in model.named_modules() if isinstance(part, torch.nn.LayerNorm)}
-    matrices, others = [], []
+    matrices: list[Any] = []
+    others: list[Any] = []
     for name, weights in model.named_parameters():
         part, _, kind = name.rpartition(".")
         if weights.requires_grad:

@@ -227,7 +227,7 @@ NO_DATA = {  # what takes models and settings, or holds what another function ch
     "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
     "evaluation.Report",
     "ground.tables.listed", "mapping.Choices", "mapping.MapTimes",
-    "training.FineTuned",
+    "training.FineTuned", "training.WORDS",
     "pairs.GLUE", "pairs.Task", "pairs.EncodedPair", "pairs.Baseline",
 }
 STRUCTURES = {  # wrong in structure, not in a single value
