@@ -16,8 +16,8 @@ import pyarrow.parquet
 import pytest
 from hub import serving
 
-from hfcourse import assets
 from hfcourse.ground.small import small_model
+from hfcourse.ground.store import checkpoints, files
 
 # The endpoint is read when huggingface_hub is imported, so each case is a process of its own, which evaluates its arguments.
 CHILD = """
@@ -27,10 +27,9 @@ from pathlib import Path
 pauses = []
 time.sleep = pauses.append  # the pauses of the Hub's client are counted, not slept
 from huggingface_hub import hf_hub_download
-from hfcourse import assets
-from hfcourse.ground.store import files
+from hfcourse.ground.store import checkpoints, files
 from hfcourse.assets import checkpoint, dataset
-carried, assets._carried = assets._carried, lambda: None
+carried, checkpoints._carried = checkpoints._carried, lambda: None
 
 def heal():
     urllib.request.urlopen(os.environ["HF_ENDPOINT"] + "/heal").read()
@@ -101,7 +100,7 @@ def repos(tmp_path_factory) -> dict[str, Path]:
         pyarrow.parquet.write_table(pyarrow.table(ROWS), glue / PARQUET.replace("validation", split))
     files = "\n".join(f"  - split: {split}\n    path: mrpc/{split}-*" for split in ("train", "validation", "test"))
     (glue / "README.md").write_text(f"---\nconfigs:\n- config_name: mrpc\n  data_files:\n{files}\n---\n")
-    return {"models/" + assets._BODY: assets._carried(), "models/me/small": small, "models/me/pickled": pickled,
+    return {"models/" + checkpoints._BODY: checkpoints._carried(), "models/me/small": small, "models/me/pickled": pickled,
             "models/me/foreign": foreign, "datasets/nyu-mll/glue": glue}
 
 
@@ -116,7 +115,7 @@ def nowhere() -> str:
 def test_minilm_comes_whole_from_the_hub_and_then_without_it(repos, tmp_path):
     with serving(repos) as hub:
         [folder] = ask(hub.url, tmp_path, MINILM)
-    assert Path(folder).is_relative_to(tmp_path) and assets._wrong_files(Path(folder)) == []
+    assert Path(folder).is_relative_to(tmp_path) and checkpoints._wrong_files(Path(folder)) == []
     assert ask(hub.url, tmp_path, MINILM, patience=0) == [folder]
 
 
@@ -132,11 +131,11 @@ def test_any_checkpoint_of_the_hub_comes_without_pickles_or_code_and_is_asked_fo
 
 
 def test_what_another_program_left_in_the_cache_is_completed(repos, tmp_path):
-    weights_only = f"hf_hub_download({assets._BODY!r}, 'model.safetensors', revision={assets._REVISION!r})"
+    weights_only = f"hf_hub_download({checkpoints._BODY!r}, 'model.safetensors', revision={checkpoints._REVISION!r})"
     config_too = weights_only.replace("model.safetensors", "config.json")
     with serving(repos) as hub:
         *_, folder = ask(hub.url, tmp_path, weights_only, config_too, MINILM)
-    assert assets._wrong_files(Path(folder)) == []
+    assert checkpoints._wrong_files(Path(folder)) == []
 
 
 FAULTS = {  # what goes wrong, what is asked for, what the error must say, what mends it
@@ -165,7 +164,7 @@ def test_a_fault_of_the_hub_is_told_and_leaves_nothing_broken_so_the_next_try_su
     assert re.search(fact, error) and remedy in error
     assert not [path for path in left if path.endswith(".incomplete")]
     assert call == MRPC or set(left.values()) <= set.union(*(hashes(folder) for folder in repos.values()))
-    assert again == ROWS if call == MRPC else assets.check_folder(Path(again), call) == again
+    assert again == ROWS if call == MRPC else files.check_folder(Path(again), call) == again
 
 
 @pytest.mark.parametrize(("name", "fact", "remedy"), [
@@ -207,6 +206,6 @@ def test_the_setting_chooses_the_body(as_folder, repos, tmp_path):
 
 def test_the_pip_package_that_carries_the_body_needs_no_hub(repos, tmp_path):
     with serving(repos) as hub:
-        _, folder = ask(hub.url, tmp_path, "setattr(assets, '_carried', carried)", MINILM)
-    assert folder == str(assets._carried())
+        _, folder = ask(hub.url, tmp_path, "setattr(checkpoints, '_carried', carried)", MINILM)
+    assert folder == str(checkpoints._carried())
     assert hub.asked == []
