@@ -22,20 +22,18 @@ def main() -> int:
     only = ["--only", given.only] if given.only else []
     program = "from hfcourse.cli import main; main()"
     words = [sys.executable, "-c", program, "run", *only]
-    peaks = {}
+    peaks = []
     running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     with running, peak_memory(running.pid) as peak:
         for line in running.stdout:
             print(line, end="", flush=True)
-            ended = re.match(r"(\w+) ends after", line)
-            if ended:
-                peaks[ended[1]] = peak.bytes
+            if re.match(r"\w+ ends after", line):
+                print(f"    highest sum over all processes: {peak.bytes / 1e9:.2f} GB", flush=True)
+                peaks.append(peak.bytes)
                 peak.bytes = 0  # each lesson's own
-    peaks["at the end"] = peak.bytes
-    for lesson, most in peaks.items():
-        print(f"{lesson:20} {most / 1e9:6.2f} GB")
+    peaks.append(peak.bytes)
     highest = max(peaks.values()) / 1e9
-    print(f"highest sum over all processes: {highest:.2f} GB; asked: under {given.most:g} GB")
+    print(f"highest of all: {highest:.2f} GB; asked: under {given.most:g} GB")
     return running.returncode or int(highest >= given.most)
 
 

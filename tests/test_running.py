@@ -167,6 +167,25 @@ def test_a_stop_leaves_nothing(name, busy, course_of, started, tmp_path):
 
 
 @POSIX
+def test_ctrl_c_leaves_no_task_waiting(course_of):
+    "nbclient's own tasks end too: they would complain of the dead kernel later."
+    import asyncio
+
+    from jupyter_core.utils import ensure_event_loop
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    lesson = course._lesson(course_of(_01_a=["import time; time.sleep(300)"]) / "01_a.ipynb")
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            course.run(lesson, watch=lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.5))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert not asyncio.all_tasks(ensure_event_loop())
+
+
+@POSIX
 def test_a_kernel_whose_guard_is_killed_ends_too(course_of, hfcourse, tmp_path):
     "The command sees the guard die, and ends the kernel and what is in its group."
     kill = "import os, pathlib, signal, time\n" \
@@ -194,10 +213,11 @@ def test_a_dead_kernel_says_how_it_died(course_of, hfcourse):
 
 @POSIX
 def test_what_a_cell_forks_goes_with_its_kernel(course_of, hfcourse):
-    "A child that goes on, one that falls out of the cell, one in a session of its own; see `left`."
+    "A child that goes on, one that falls out of the cell, one in a session of its own, an orphan."
     apart = "import subprocess; subprocess.Popen(['sleep', '300'], start_new_session=True)"
+    orphan = "import os; os.system('setsid sleep 300 > /dev/null 2>&1 &')"
     folder = course_of(_01_a=["import os, time\nif os.fork() == 0: time.sleep(300)", "2"],
-                       _02_b=["import os\nos.fork()", "2"], _03_c=[apart, "2"])
+                       _02_b=["import os\nos.fork()", "2"], _03_c=[apart, orphan, "2"])
     done = hfcourse(folder, "run")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -249,7 +269,7 @@ def test_the_others_run_beside_a_notebook_that_is_none(course_of, hfcourse):
     assert sorted(os.listdir(folder.parent / "kept")) == ["01_a.ipynb", "05_e.ipynb"]
 
 
-@pytest.mark.parametrize("place", ["/proc/ran", "file", "file/ran"])
+@pytest.mark.parametrize("place", ["/proc", "/proc/ran", "file", "file/ran"])
 def test_a_folder_that_cannot_be_written(place, course_of, hfcourse, tmp_path):
     "It is noticed before anything runs."
     (tmp_path / "file").touch()
