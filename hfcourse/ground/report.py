@@ -49,7 +49,7 @@ class Report:
 
     def save(
         self,
-        path: str | os.PathLike,  # the file to write
+        path: str | os.PathLike[str],  # the file to write
     ) -> None:
         "Write the report as JSON."
         save_json(path, "report", asdict(self))
@@ -57,7 +57,7 @@ class Report:
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike,  # a file that `save` wrote
+        path: str | os.PathLike[str],  # a file that `save` wrote
     ) -> "Report":
         "Read a report; `ValueError` if the file holds none."
         report: Report = load_json(path, "report", lambda value: cls(**value))

@@ -6,6 +6,7 @@
 __all__ = ['FineTuned', 'fine_tune', 'prepared']
 
 # %% ../../../nbs/ground/tuning/tune.ipynb #a740b676
+import importlib
 import inspect
 import sys
 import tempfile
@@ -69,9 +70,9 @@ def _drawing(show: bool) -> Callable[[list[dict[str, Any]]], Any]:
     ipython: Any = sys.modules.get("IPython")  # a notebook has imported it
     if not show or ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
         return lambda history: None
-    from IPython.display import HTML, display
-    place = display(HTML(""), display_id=True)
-    return lambda history: place.update(Curves.of(history) if history else HTML(""))
+    shown: Any = importlib.import_module("IPython.display")
+    place = shown.display(shown.HTML(""), display_id=True)
+    return lambda history: place.update(Curves.of(history) if history else shown.HTML(""))
 
 # %% ../../../nbs/ground/tuning/tune.ipynb #c2cce9bd
 def _scores(trainer: Any, splits: Mapping[str, Any], step: int) -> dict[str, dict[str, float]]:
