@@ -26,7 +26,11 @@ MOVED = {
     "verdict": ("ground.report",),
 }
 #: Names that are called otherwise now.
-RENAMED = {"features": {"as_size": ("ground.checks", "whole")}}
+RENAMED = {
+    "course": {"choose": ("ground.running", "choose_lessons")},
+    "features": {"as_size": ("ground.checks", "whole")},
+    "tables": {"threads_kept": ("ground.machine", "run_apart")},  # it does what that was for
+}
 
 
 class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):

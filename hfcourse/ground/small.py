@@ -8,15 +8,17 @@ __all__ = ['ARCHITECTURES', 'TEXTS', 'small_tokenizer', 'small_model']
 # %% ../../nbs/ground/small.ipynb #a6316642
 import math
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .checks import whole
+
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 # %% ../../nbs/ground/small.ipynb #b124b9d9
-_WORDPIECE = {"bert", "distilbert", "electra"}
-_BYTES = {"roberta", "gpt2", "bart"}
-_UNIGRAM = {"albert", "deberta-v2", "t5"}
 #: The architectures that can be made small.
 ARCHITECTURES = ("bert", "distilbert", "roberta", "albert", "electra", "deberta-v2", "gpt2", "t5", "bart")
 _SEGMENTS = {"bert", "electra", "albert", "deberta-v2"}  # the architectures that tell the two texts of a pair apart
@@ -29,104 +31,163 @@ _CLASSES = {
     "text2text-generation": "AutoModelForSeq2SeqLM",
 }
 #: The sentences that the small tokenizers learn their vocabularies from.
-TEXTS = """The cat sat on the mat. A dog slept in the sun. We read the book before we saw the film. She wrote him a letter.
-I have been waiting for a course on language models my whole life. I hate this so much! Was it worth the money? Not at all.
-The train from the north was late again, so the two friends missed the start of the concert. Nobody minded very much.
-Put the flour in a bowl and stir in the milk, a little at a time. Prices rose by three percent in the first half of the year.
-Heavy rain is expected along the coast on Sunday. The museum opens at nine and closes at six. Who told you that?
-Don't forget your coat: it's cold outside. The new engine uses less fuel and makes less noise than the old one.""".splitlines()
+TEXTS = [
+    "The cat sat on the mat. A dog slept in the sun. We read the book before we saw the film."
+    " She wrote him a letter.",
+    "I have been waiting for a course on language models my whole life. I hate this so much!"
+    " Was it worth the money? Not at all.",
+    "The train from the north was late again, so the two friends missed the start of the concert."
+    " Nobody minded very much.",
+    "Put the flour in a bowl and stir in the milk, a little at a time."
+    " Prices rose by three percent in the first half of the year.",
+    "Heavy rain is expected along the coast on Sunday. The museum opens at nine and closes at six."
+    " Who told you that?",
+    "Don't forget your coat: it's cold outside."
+    " The new engine uses less fuel and makes less noise than the old one.",
+]
 
 # %% ../../nbs/ground/small.ipynb #4d92d76e
-def _pieces(tokenizer: Any, mark: str = "") -> list[tuple[str, int]]:
-    "Characters, and words that are short or seen twice, with their counts, in a fixed order; `mark` heads a character inside a word."
+def _pieces(tokenizer: "Tokenizer", mark: str = "") -> dict[str, int]:
+    "Characters, and words that are short or seen twice, by their counts, the commonest first; `mark` heads a character inside a word."
     normalise = tokenizer.normalizer.normalize_str if tokenizer.normalizer else str
-    words = Counter(word for text in TEXTS for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalise(text)))
+    words: Counter[str] = Counter()
+    for text in TEXTS:
+        words.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalise(text)))
     pieces = Counter({word: count for word, count in words.items() if count > 1 or len(word) < 6})
     for word, count in words.items():
         for place, character in enumerate(word):
             pieces[(mark if place else "") + character] += count
-    return sorted(pieces.items(), key=lambda piece: (-piece[1], piece[0]))
+    return dict(sorted(pieces.items(), key=lambda piece: (-piece[1], piece[0])))
 
 
-def _made(architecture: str) -> tuple:
-    "A tokenizer of the right kind made from `TEXTS`, the same each time, with the special tokens of its family."
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-    if architecture in _WORDPIECE:
-        special, template = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], ("[CLS]", "[SEP]", "[SEP]")
-        tokenizer = Tokenizer(models.WordPiece({}, unk_token="[UNK]"))
-        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-        names = [*special, *(piece for piece, _ in _pieces(tokenizer, "##"))]
-        tokenizer.model, tokenizer.decoder = models.WordPiece({n: i for i, n in enumerate(names)}, unk_token="[UNK]"), decoders.WordPiece()
-    elif architecture in _BYTES:
-        special, template = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"], ("<s>", "</s>", "</s></s>")
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-        tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(
-            vocab_size=400, special_tokens=special, show_progress=False, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())))
-    else:
-        special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "</s>"]
-        template = ("", "</s>", "</s>") if architecture == "t5" else ("[CLS]", "[SEP]", "[SEP]")
-        tokenizer = Tokenizer(models.Unigram())
-        tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-        pieces = _pieces(tokenizer)
-        total = sum(count for _, count in pieces)
-        scores = [(name, 0.0) for name in special] + [(piece, math.log(count / total)) for piece, count in pieces]
-        tokenizer.model = models.Unigram(scores, unk_id=1)
-    tokenizer.add_special_tokens(special)
-    return tokenizer, special, template, processors
+def _wordpiece(special: tuple[str, ...]) -> "Tokenizer":
+    "BERT's kind: whole words where they are known, else their pieces."
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+    tokenizer = Tokenizer(models.WordPiece({}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    names = [*special, *_pieces(tokenizer, "##")]
+    vocabulary = {name: i for i, name in enumerate(names)}
+    tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]")
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def _byte_pairs(special: tuple[str, ...]) -> "Tokenizer":
+    "GPT-2's kind: bytes, and the pairs of them that are met most."
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(
+        vocab_size=400, special_tokens=list(special), show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())))
+    return tokenizer
+
+
+def _unigram(special: tuple[str, ...]) -> "Tokenizer":
+    "T5's kind: the pieces that are most likely together, each with the logarithm of its share."
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    pieces = _pieces(tokenizer)
+    total = sum(pieces.values())
+    scores = [(name, 0.0) for name in special]
+    scores += [(piece, math.log(count / total)) for piece, count in pieces.items()]
+    tokenizer.model = models.Unigram(scores, unk_id=special.index("<unk>"))
+    return tokenizer
+
+
+@dataclass(frozen=True)
+class _Family:
+    "Tokenizers of one kind, and how they mark a text and a pair."
+    make: "Callable[[tuple[str, ...]], Tokenizer]"
+    special: tuple[str, ...]  # the special tokens, in the order of their ids: the pad token first
+    begin: str = ""           # the special tokens before a text,
+    between: str = ""         # between the two of a pair,
+    end: str = ""             # and at the end
+
+
+_BERT = _Family(_wordpiece, ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"), "[CLS]", "[SEP]", "[SEP]")
+_ROBERTA = _Family(_byte_pairs, ("<pad>", "<unk>", "<s>", "</s>", "<mask>"), "<s>", "</s> </s>", "</s>")
+_PIECES = ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "</s>")
+_ALBERT = _Family(_unigram, _PIECES, "[CLS]", "[SEP]", "[SEP]")
+_FAMILIES = {
+    "bert": _BERT, "distilbert": _BERT, "electra": _BERT,
+    "roberta": _ROBERTA, "bart": _ROBERTA, "gpt2": _Family(_byte_pairs, _ROBERTA.special),  # it marks nothing
+    "albert": _ALBERT, "deberta-v2": _ALBERT, "t5": _Family(_unigram, _PIECES, "", "</s>", "</s>"),
+}
 
 # %% ../../nbs/ground/small.ipynb #1d9926e5
-def _template(architecture: str, tokenizer, marks: tuple[str, str, str], processors):
+def _marks(architecture: str, tokenizer: "Tokenizer") -> Any:
     "The post-processor that adds the special tokens: none for GPT-2."
+    from tokenizers import processors
     if architecture == "gpt2":
         return processors.ByteLevel(trim_offsets=False)
-    begin, end, between = marks
+    family = _FAMILIES[architecture]
     second = ":1" if architecture in _SEGMENTS else ""
-    joint = between.replace("><", "> <").split()
-    names = sorted({begin, end, *joint} - {""})
+    names = sorted({*family.begin.split(), *family.between.split(), *family.end.split()})
     return processors.TemplateProcessing(
-        single=f"{begin} $A {end}".split(), pair=f"{begin} $A {' '.join(joint)} $B{second} {end}{second}".split(),
+        single=f"{family.begin} $A {family.end}".split(),
+        pair=f"{family.begin} $A {family.between} $B{second} {family.end}{second}".split(),
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in names])
+
+
+def _roles(architecture: str) -> dict[str, str]:
+    "What each special token is for, in the library's words."
+    special = _FAMILIES[architecture].special
+    roles = {"unk_token": "<unk>" if "<unk>" in special else "[UNK]"}
+    if architecture != "gpt2":  # GPT-2 has no pad token, and that is a lesson of its own
+        roles["pad_token"] = special[0]
+        roles["mask_token"] = "<mask>" if "<mask>" in special else "[MASK]"
+    if "[CLS]" in special:
+        roles |= {"cls_token": "[CLS]", "sep_token": "[SEP]"}
+    if "</s>" in special:
+        roles["eos_token"] = "</s>"
+    if "<s>" in special:
+        roles["bos_token"] = "<s>"
+    return roles
 
 
 def small_tokenizer(
     architecture: str = "bert",  # one of `ARCHITECTURES`
 ) -> "PreTrainedTokenizerFast":  # with the special tokens and inputs of that architecture
     "Make a tokenizer of the right kind from a few sentences; the same each time."
-    from transformers import PreTrainedTokenizerFast
+    import transformers
     if architecture not in ARCHITECTURES:
         raise ValueError(f"there is no small {architecture!r}: give one of {', '.join(ARCHITECTURES)}.")
-    tokenizer, special, marks, processors = _made(architecture)
-    tokenizer.post_processor = _template(architecture, tokenizer, marks, processors)
-    names = {"unk_token": "<unk>" if "<unk>" in special else "[UNK]"}
-    if architecture != "gpt2":  # GPT-2 has no pad token, and that is a lesson of its own
-        names |= {"pad_token": special[0], "mask_token": next(s for s in special if "mask" in s.lower())}
-    if "[CLS]" in special:
-        names |= {"cls_token": "[CLS]", "sep_token": "[SEP]"}
-    if "</s>" in special:
-        names |= {"eos_token": "</s>"} | ({"bos_token": "<s>"} if "<s>" in special else {})
-    inputs = ["input_ids", "attention_mask"] + ["token_type_ids"] * (architecture in _SEGMENTS)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=inputs, model_max_length=128, **names)
+    family = _FAMILIES[architecture]
+    tokenizer = family.make(family.special)
+    tokenizer.add_special_tokens(list(family.special))
+    tokenizer.post_processor = _marks(architecture, tokenizer)
+    inputs = ["input_ids", "attention_mask"]
+    if architecture in _SEGMENTS:
+        inputs.append("token_type_ids")
+    make: Any = transformers.PreTrainedTokenizerFast
+    made: PreTrainedTokenizerFast = make(
+        tokenizer_object=tokenizer, model_input_names=inputs, model_max_length=128, **_roles(architecture))
+    return made
 
 # %% ../../nbs/ground/small.ipynb #50ae96e8
-def _sizes(architecture: str) -> dict[str, Any]:
-    "The settings of a small config, in the words of its architecture."
-    if architecture == "t5":
-        return {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0}
-    if architecture == "bart":
-        layers = {f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in
-                  (("layers", 2), ("attention_heads", 4), ("ffn_dim", 64))}
-        return {"d_model": 32, "max_position_embeddings": 130, "decoder_start_token_id": 3, "forced_eos_token_id": None, **layers}
-    if architecture == "gpt2":
-        return {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 130}
-    if architecture == "distilbert":
-        return {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 130}
-    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-                             "intermediate_size": 64, "max_position_embeddings": 130}
-    extra: dict[str, dict] = {"albert": {"embedding_size": 16}, "electra": {"embedding_size": 16},
-             "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"],
-                            "position_biased_input": False, "type_vocab_size": 2}}
-    return sizes | extra.get(architecture, {})
+_COMMON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
+           "max_position_embeddings": 130}
+_SIDE = {"layers": 2, "attention_heads": 4, "ffn_dim": 64}
+#: The settings of a small config, in the words of each architecture.
+_SIZES: dict[str, dict[str, Any]] = {
+    "bert": _COMMON,
+    "roberta": _COMMON,
+    "electra": {**_COMMON, "embedding_size": 16},
+    "albert": {**_COMMON, "embedding_size": 16},
+    "deberta-v2": {**_COMMON, "relative_attention": True, "pos_att_type": ["p2c", "c2p"],
+                   "position_biased_input": False, "type_vocab_size": 2},
+    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 130},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 130},
+    "t5": {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0},
+    "bart": {"d_model": 32, "max_position_embeddings": 130, "decoder_start_token_id": 3, "forced_eos_token_id": None,
+             **{f"encoder_{name}": size for name, size in _SIDE.items()},
+             **{f"decoder_{name}": size for name, size in _SIDE.items()}},
+}
 
 
 def small_model(
@@ -135,18 +196,21 @@ def small_model(
     *,
     labels: int = 2,                    # labels of a classifier
     seed: int = 0,                      # of the random weights
-    **config,                           # anything else that the config takes, or another size
+    **config: Any,                      # anything else that the config takes, or another size
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerFast]":  # the model in evaluation mode, and its tokenizer
     "Make a random model of two layers, 32 wide, and a tokenizer that fits it; the global random state stays as it was."
     import torch
     import transformers
-    if task not in _CLASSES:
+    if task not in tuple(_CLASSES):  # whatever it is, a list also
         raise ValueError(f"there is no small model for the task {task!r}: give one of {', '.join(_CLASSES)}.")
+    labels, seed = whole(labels, "labels", 1, 10_000), whole(seed, "seed", 0)
     tokenizer = small_tokenizer(architecture)
-    special = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
-    count = {"num_labels": labels} if "classification" in task else {}
-    wanted = {"vocab_size": len(tokenizer), **_sizes(architecture), **special, **count, **config}
-    made = transformers.AutoConfig.for_model(architecture, **wanted)
+    wanted = {"vocab_size": len(tokenizer), **_SIZES[architecture]}
+    for name in ("pad", "bos", "eos"):
+        wanted[f"{name}_token_id"] = getattr(tokenizer, f"{name}_token_id")
+    if "classification" in task:
+        wanted["num_labels"] = labels
+    made = transformers.AutoConfig.for_model(architecture, **wanted | config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = getattr(transformers, _CLASSES[task]).from_config(made)

@@ -5,17 +5,24 @@
 # %% auto #0
 __all__ = ['AssetError', 'why']
 
+# %% ../../../nbs/ground/store/errors.ipynb #a6316642
+from typing import Any
+
 # %% ../../../nbs/ground/store/errors.ipynb #61d57b17
-class AssetError(Exception):
+class AssetError(OSError):
     "A checkpoint, dataset or metric could not be had: what was sought, where, and what mends it."
 
     def __init__(self,
         sought: str,  # what was asked for
         found: str,   # where it was sought and what was found there
         remedy: str,  # the command or setting that mends it
-    ):
-        super().__init__(f"{sought}: {found} {remedy}")
+    ) -> None:
+        super().__init__(f"{sought}: {found} {remedy}")  # of two arguments or three it would make a number and a file
         self.sought, self.found, self.remedy = sought, found, remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        "What a copy is made of, also in another process: the three parts, and whatever was added since."
+        return type(self), (self.sought, self.found, self.remedy), self.__dict__
 
 # %% ../../../nbs/ground/store/errors.ipynb #a974fb1b
 _WRAPPERS = ("LocalEntryNotFoundError", "DatasetGenerationError")  # errors that say less than their cause
