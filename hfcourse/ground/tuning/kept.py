@@ -115,16 +115,15 @@ def kept_model(
     "The model that is kept, if it was made of the very same; else trained now, and kept."
     ready = prepared(model, tokenizer, data, **settings)
     home = folder_of(name, ready.facts)
-    if not runs.is_whole(home):
-        trained: list[FineTuned] = []
+    trained: list[FineTuned] = []
 
-        def train(folder: Path) -> None:
-            "Train, where no other process did so meanwhile."
-            trained.append(fine_tune(ready.model, tokenizer, data, **settings))
-            _write(folder, trained[0])
+    def train(folder: Path) -> None:
+        "Train, where no other process did so meanwhile."
+        trained.append(fine_tune(ready.model, tokenizer, data, **settings))
+        _write(folder, trained[0])
 
-        made_once(home.name, train, runs.is_whole, sought=f"the model {name!r}")
-        _sweep(home)
-        if trained:
-            return trained[0]
-    return _read(home, ready, tokenizer)
+    made_once(home.name, train, runs.is_whole, sought=f"the model {name!r}")
+    if not trained:
+        return _read(home, ready, tokenizer)
+    _sweep(home)
+    return trained[0]
