@@ -79,3 +79,11 @@ measure: $(VENV)/dev.stamp  ## What ships, measured: the pairs' baselines, and w
 
 clean:  ## Remove what these commands made
 	rm -rf $(VENV) docs/node_modules _build _proc _docs build dist *.egg-info
+
+# A release's two files, made in an environment of their own, which needs no PyTorch.
+DIST := _build/dist/$(notdir $(BIN))
+.PHONY: dist
+dist:  ## The wheel and the sdist of a release, built and checked, in dist/
+	$(PYTHON) -m venv _build/dist
+	$(DIST)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt build setuptools twine wheel
+	$(DIST)/python .ci/dist.py

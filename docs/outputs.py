@@ -75,10 +75,14 @@ def state(notebook: nbformat.NotebookNode) -> str:
 
 def kept(lesson: running.Lesson, folder: Path = KEPT) -> nbformat.NotebookNode | None:
     "The notebook with the outputs of a run of just this state, failed or not; None where there was none."
-    notebook, place = nbformat.read(lesson.path, as_version=4), folder / f"{lesson.name}.ipynb"
-    if not place.exists():
+    try:
+        notebook = nbformat.read(lesson.path, as_version=4)
+    except (OSError, ValueError) as error:
+        raise PageError(f"{lesson.name} is no notebook: {error}") from error
+    try:
+        old = nbformat.read(folder / f"{lesson.name}.ipynb", as_version=4)
+    except (OSError, ValueError):  # none yet, or half of one
         return None
-    old = nbformat.read(place, as_version=4)
     if old.metadata.get("run", {}).get("state") != state(notebook):
         return None
     for number, cell in enumerate(old.cells):
@@ -124,9 +128,7 @@ def _inside(folder: Path, paths: Sequence[Path]) -> None:
         outcome.notebook.metadata.run = {
             "state": now, "seconds": round(outcome.seconds, 1), "cores": cores(), "ran": outcome.ran,
             "skipped": outcome.skipped, "failed": outcome.failed}
-        part = folder / f"{lesson.name}.part"
-        nbformat.write(outcome.notebook, part)
-        part.replace(folder / f"{lesson.name}.ipynb")
+        running.write_whole(folder / f"{lesson.name}.ipynb", nbformat.writes(outcome.notebook) + "\n")
         print(f"{lesson.name}: {'ok' if outcome.ok else 'FAILED'}, {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
 
 

@@ -3,27 +3,41 @@
     python docs/readme.py [--check]
 """
 import difflib
-import os
 import re
 import sys
-import tempfile
-from pathlib import Path
 
 import nbformat
+from nbconvert import MarkdownExporter
+from outputs import INDEX, ROOT, executed
+from traitlets.config import Config
 
-from hfcourse.ground.running import client
+from hfcourse.ground.running import write_whole
 
-ROOT = Path(__file__).parents[1]
-INDEX, README = ROOT / "nbs" / "index.ipynb", ROOT / "README.md"
+README = ROOT / "README.md"
 HEAD = "<!-- Made from nbs/index.ipynb by `make readme`: edit that. -->\n\n"
+TEMPLATE = """
+{%- extends 'base/display_priority.j2' -%}
+{%- block markdowncell -%}{{ cell.source }}{{ "\n\n" }}{%- endblock -%}
+{%- block input -%}{{ "```python\n" }}{{ cell.source }}{{ "\n```\n\n" }}{%- endblock -%}
+{%- block stream_stdout -%}{{ "```\n" }}{{ output.text.rstrip() }}{{ "\n```\n\n" }}{%- endblock -%}
+{%- block execute_result -%}{%- block data_priority scoped -%}{{ super() }}{%- endblock -%}
+{%- endblock -%}
+{%- block data_markdown -%}{{ output.data['text/markdown'] }}{{ "\n\n" }}{%- endblock -%}
+{%- block data_text -%}{{ "```\n" }}{{ output.data['text/plain'] }}{{ "\n```\n\n" }}{%- endblock -%}
+"""  # as nbconvert's own, but output stands between fences, which GitHub shows as a block
 
 
-def executed() -> nbformat.NotebookNode:
-    "The index notebook with its outputs, run on the CPU."
-    os.environ |= {"TQDM_DISABLE": "1", "HFCOURSE_DEVICE": "cpu"}
-    notebook = nbformat.read(INDEX, as_version=4)
-    with tempfile.TemporaryDirectory() as home:
-        client(notebook, home).execute()
+def shown(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    "What of it the README shows: `hide` leaves a cell out, `echo: false` its source."
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        flags = dict(re.findall(r"^#\|\s*(\w+):?\s*(.*)$", cell.source, re.M))
+        cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M).strip()
+        cell.metadata.transient = {"remove_source": flags.get("echo") == "false"}
+        if {"hide", "default_exp"} & flags.keys():
+            cell.cell_type = "raw"
+            cell.source = ""
     return notebook
 
 
@@ -32,34 +46,17 @@ def linked(text: str) -> str:
     return re.sub(r"\]\((?!https?:|#)([\w./-]+\.ipynb)\)", r"](nbs/\1)", text)
 
 
-def shown(output: nbformat.NotebookNode) -> str:
-    "An output as Markdown: tables as they are, text in a block."
-    if output.output_type == "stream":
-        return f"```\n{output.text.rstrip()}\n```" if output.name == "stdout" else ""
-    data = output.get("data", {})
-    return linked(data["text/markdown"]) if "text/markdown" in data else f"```\n{data.get('text/plain', '')}\n```"
-
-
-def markdown(cell: nbformat.NotebookNode) -> str:
-    "A cell as it stands in the README: `hide` leaves it out, `echo: false` leaves its source out."
-    if cell.cell_type == "markdown":
-        return linked(cell.source)
-    flags = dict(re.findall(r"^#\|\s*(\w+):?\s*(.*)$", cell.source, re.M))
-    if {"hide", "default_exp"} & flags.keys():
-        return ""
-    source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M).strip()
-    parts = [] if flags.get("echo") == "false" else [f"```python\n{source}\n```"]
-    return "\n\n".join(parts + [text for output in cell.outputs if (text := shown(output))])
-
-
 def main() -> None:
     "Write the README, or compare it."
-    made = HEAD + "\n\n".join(text for cell in executed().cells if (text := markdown(cell))) + "\n"
+    config = Config(NbConvertBase={"display_data_priority": ["text/markdown", "text/plain"]})
+    exporter = MarkdownExporter(raw_template=TEMPLATE, config=config)
+    text, _ = exporter.from_notebook_node(shown(executed(INDEX)))
+    made = HEAD + linked(text).strip() + "\n"
     if "--check" not in sys.argv:
-        README.write_text(made, encoding="utf-8")
+        write_whole(README, made)
     elif (old := README.read_text(encoding="utf-8")) != made:
-        differences = difflib.unified_diff(old.splitlines(), made.splitlines(), lineterm="", n=1)
-        sys.exit("README.md differs from nbs/index.ipynb: run make readme.\n" + "\n".join(differences))
+        lines = difflib.unified_diff(old.splitlines(), made.splitlines(), lineterm="", n=1)
+        sys.exit("README.md differs from nbs/index.ipynb: run make readme.\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ MOVED = {
     "glue": ("ground.store.glue",),
     "keeper": ("ground.tuning.trainer",),
     "labelled": ("ground.tokenised", "ground.tuning.batches"),
-    "prepare": ("ground.tuning.inputs", "ground.loading", "ground.machine"),
+    "prepare": ("ground.tuning.inputs", "ground.tuning.words", "ground.loading", "ground.machine"),
     "record": ("ground.trace", "ground.saving"),
     "rows": ("ground.checks",),
     "small": ("ground.small",),
@@ -26,7 +26,11 @@ MOVED = {
     "verdict": ("ground.report",),
 }
 #: Names that are called otherwise now.
-RENAMED = {"features": {"as_size": ("ground.checks", "whole")}}
+RENAMED = {
+    "course": {"choose": ("ground.running", "choose_lessons")},
+    "features": {"as_size": ("ground.checks", "whole")},
+    "tables": {"threads_kept": ("ground.machine", "run_apart")},  # it does what that was for
+}
 
 
 class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):

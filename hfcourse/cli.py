@@ -8,25 +8,40 @@ __all__ = ['app', 'run_lessons', 'doctor', 'copy_lessons', 'lab', 'download', 'm
 # %% ../nbs/cli.ipynb #a6316642
 import importlib.metadata
 import importlib.util
+import json
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperCommand
 from . import assets
 from .ground import running as course
 from .ground.store.errors import why
 
 # %% ../nbs/cli.ipynb #3466b439
 app = typer.Typer(
-    help="A course on Hugging Face Transformers that runs on a laptop: its lessons, from the terminal.",
-    invoke_without_command=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode="markdown")
+    help="A course on Hugging Face Transformers that runs on a laptop, from the terminal.",
+    invoke_without_command=True, pretty_exceptions_enable=False, add_completion=False,
+    rich_markup_mode="markdown")
 _console = Console()
+
+
+def _say(text: str) -> None:
+    "Print a text as it is: a long line stays one line, and nothing in it is taken for markup."
+    _console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 @app.callback()
@@ -50,36 +65,160 @@ def _lines(rows: list[list[str]], *columns: str) -> Table:
         table.add_row(*map(Text, row))  # as text: the [lab] of a remedy is no markup
     return table
 
-# %% ../nbs/cli.ipynb #8f5ee378
+# %% ../nbs/cli.ipynb #8ff5e7e4
+_FIRST, _THEN = 30.0, 60.0  # seconds until a log says what it is waiting for, and says so again
+
+
+def _end_of(outcome: course.Outcome) -> str:
+    "How a lesson ended, in a few words."
+    if outcome.failed is None:
+        return "ok"
+    return f"FAILED at cell {outcome.failed[0]}" if outcome.failed[0] else "FAILED"
+
+
+def _first_line(source: str) -> str:
+    "A cell's first line that is no comment, cut to fit into a line."
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    code = [line for line in lines if not line.startswith("#")]
+    return (code or lines)[0][:60]
+
+
+class _Lines:
+    "Says in lines what is running, where there is no terminal to draw a bar on."
+
+    def __init__(self, count: int):
+        self.count, self.begun, self.name = count, 0, ""
+        self.over = threading.Event()  # set when what was waited for is over
+
+    def __enter__(self) -> "_Lines":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.over.set()
+
+    def begins(self, lesson: course.Lesson) -> None:
+        "A lesson begins."
+        self.begun, self.name = self.begun + 1, lesson.name
+        _say(f"{lesson.name} begins ({self.begun} of {self.count})")
+        self._wait_for("until its kernel starts")
+
+    def cell(self, number: int, count: int, source: str) -> None:
+        "A cell begins."
+        self._wait_for(f"in cell {number} of {count}: {_first_line(source)}")
+
+    def ends(self, outcome: course.Outcome) -> None:
+        "A lesson ends."
+        self.over.set()
+        _say(f"{outcome.lesson.name} ends after {outcome.seconds:.0f} s: {_end_of(outcome)}")
+
+    def _wait_for(self, what: str) -> None:
+        self.over.set()
+        self.over = threading.Event()
+        threading.Thread(target=_tell, args=(self.over, self.name, what), daemon=True).start()
+
+
+def _tell(over: threading.Event, lesson: str, what: str) -> None:
+    "Say now and then for how long a lesson has waited, until that is over."
+    seconds, pause = 0.0, _FIRST
+    while not over.wait(pause):
+        seconds, pause = seconds + pause, _THEN
+        _say(f"{lesson}: {seconds:.0f} seconds {what}")
+
+
+class _Bar:
+    "Shows lesson and cell under a progress bar, on a terminal."
+
+    def __init__(self, count: int):
+        from rich import progress
+        self.bar = progress.Progress(
+            progress.TextColumn("{task.description}"), progress.BarColumn(),
+            progress.MofNCompleteColumn(), progress.TextColumn("{task.fields[unit]}"),
+            progress.TimeElapsedColumn(), console=_console)
+        self.whole = self.bar.add_task("course", total=count, unit="lessons")
+        self.lesson = self.whole
+
+    def __enter__(self) -> "_Bar":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.stop()
+
+    def begins(self, lesson: course.Lesson) -> None:
+        "A lesson begins."
+        self.lesson = self.bar.add_task(lesson.name, total=None, unit="cells")
+
+    def cell(self, number: int, count: int, source: str) -> None:
+        "A cell begins."
+        self.bar.update(self.lesson, completed=number, total=count)
+
+    def ends(self, outcome: course.Outcome) -> None:
+        "A lesson ends."
+        self.bar.stop_task(self.lesson)
+        self.bar.advance(self.whole)
+
+# %% ../nbs/cli.ipynb #50d18291
 def _free_folder(folder: Path, chosen: list[course.Lesson]) -> None:
-    "Make a folder for notebooks; `ValueError` if one of them is there already, so that nobody's notes are lost."
+    "Make a folder for notebooks; `ValueError` if it cannot be, or has one of them already."
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            there = [lesson for lesson in chosen if (folder / lesson.path.name).exists()]
     except OSError as error:
-        raise ValueError(f"the folder {str(folder)!r} cannot be made ({why(error)}): give another one.") from error
-    if there := [lesson.path.name for lesson in chosen if (folder / lesson.path.name).exists()]:
-        raise ValueError(f"{str(folder)!r} has {there[0]} already: give a new folder.")
+        told = f"the folder {str(folder)!r} cannot be made or written to ({why(error)}): "
+        raise ValueError(told + "give another one.") from error
+    if there:  # somebody's notes may be in it
+        raise ValueError(f"{str(folder)!r} has {there[0].path.name} already: give a new folder.")
 
 
-def _run_all(chosen: list[course.Lesson], gpu: bool, save: Path | None) -> list[course.Outcome]:
-    "Run lessons one after the other under a progress bar that shows lesson and cell."
+def _kept(outcome: course.Outcome, folder: Path) -> course.Outcome:
+    "Write a lesson's notebook with its outputs; an outcome that says so where that failed."
     import nbformat
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[unit]}"), TimeElapsedColumn())
-    outcomes = []
-    with Progress(*columns, console=_console) as progress:
-        whole = progress.add_task("course", total=len(chosen), unit="lessons")
+    if outcome.notebook is None:
+        return outcome
+    try:
+        text = nbformat.writes(outcome.notebook)
+        course.write_whole(folder / outcome.lesson.path.name, text + "\n")
+    except OSError as error:
+        told = f"its notebook cannot be kept in {str(folder)!r} ({why(error)}): "
+        told += "make room there, or give --save another folder."
+        number, source, before = outcome.failed or (0, "", "")
+        return replace(outcome, failed=(number, source, f"{before}\n\n{told}".strip()))
+    return outcome
+
+
+def _run_all(
+    chosen: list[course.Lesson], gpu: bool, save: Path | None, timeout: int | None,
+) -> Iterator[course.Outcome]:
+    "Run lessons one after the other, also after one that failed, and show what is running."
+    with (_Bar if sys.stdout.isatty() else _Lines)(len(chosen)) as shown:
         for lesson in chosen:
-            task = progress.add_task(lesson.name, total=None, unit="cells")
-
-            def watch(number: int, count: int, task: TaskID = task) -> None:
-                progress.update(task, completed=number, total=count)
-
-            outcomes.append(course.run(lesson, gpu=gpu, watch=watch))
+            shown.begins(lesson)
+            outcome = course.run(lesson, gpu=gpu, watch=shown.cell, timeout=timeout)
             if save:
-                nbformat.write(outcomes[-1].notebook, save / lesson.path.name)
-            progress.advance(whole)
-    return outcomes
+                outcome = _kept(outcome, save)
+            shown.ends(outcome)
+            yield outcome
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    "Let SIGTERM stop a block as Ctrl-C does; the exit code tells which it was."
+    came = [signal.SIGINT]
+
+    def stop(number: int, _: Any) -> None:
+        came.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()  # others cannot handle signals
+    before = signal.signal(signal.SIGTERM, stop) if main else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(128 + came[-1]) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _sees_gpu() -> bool:
@@ -94,16 +233,50 @@ def _closing(outcomes: list[course.Outcome]) -> Table:
     for outcome in outcomes:
         reasons = sorted({reason for _, reason in outcome.skipped})
         skipped = f"{len(outcome.skipped)} ({'; '.join(reasons)})" if reasons else "0"
-        end = "ok" if outcome.failed is None else f"FAILED at cell {outcome.failed[0]}"
-        rows.append([outcome.lesson.name, str(outcome.ran), skipped, f"{outcome.seconds:.0f}", end])
+        seconds = f"{outcome.seconds:.0f}"
+        row = [outcome.lesson.name, str(outcome.ran), skipped, seconds, _end_of(outcome)]
+        rows.append(row)
     return _lines(rows, "lesson", "cells run", "cells skipped and why", "seconds", "result")
+
+
+def _called() -> str:
+    "What to type for this command: its name, or its path where the name alone would not find it."
+    own = Path(sys.argv[0])
+    found = shutil.which(own.name)
+    if own.stem != "hfcourse" or (found and Path(found).samefile(own)):
+        return "hfcourse"
+    return shlex.quote(str(own))
+
+
+def _report(outcomes: list[course.Outcome], missing: list[course.Lesson], gpu: bool) -> None:
+    "Say what failed and why, close with the table, and name the command that runs the rest."
+    for outcome in outcomes:
+        if outcome.failed:
+            number, source, error = outcome.failed
+            place = f", cell {number}:\n\n{source}\n\n" if number else ": "
+            _say(f"\n{outcome.lesson.name}{place}{error}\n")
+    _console.print(_closing(outcomes))
+    again = [outcome.lesson.name for outcome in outcomes if outcome.failed]
+    again += [lesson.name for lesson in missing]
+    if again:
+        what = f"Stopped: {len(missing)} lessons have not run to their end. " if missing else ""
+        _say(f"{what}To try again: {_called()} run --only {','.join(again)}{' --gpu' * gpu}")
 
 
 @app.command("run")
 def run_lessons(
-    only: Annotated[str, typer.Option(help="Lessons to run, by name or number, with commas between.")] = "",  # lessons
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run the cells that need a GPU too.")] = False,  # cells flagged `gpu`
-    save: Annotated[Path | None, typer.Option(help="A folder for the notebooks with their outputs.")] = None,  # made if missing
+    only: Annotated[
+        str | None, typer.Option(help="Lessons to run, by name or number, with commas between."),
+    ] = None,  # lessons
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Run the cells that need a GPU too."),
+    ] = False,  # cells flagged `gpu`
+    save: Annotated[
+        Path | None, typer.Option(help="A folder for the notebooks with their outputs."),
+    ] = None,  # made if missing
+    timeout: Annotated[
+        int | None, typer.Option(min=1, help="Seconds that a cell may take; no limit if left out."),
+    ] = None,  # seconds
 ) -> None:
     """Run the lessons in a real Jupyter kernel, and say what ran.
 
@@ -111,15 +284,17 @@ def run_lessons(
     """
     if gpu and not _sees_gpu():
         raise ValueError("this machine has no GPU that torch can use: leave --gpu out.")
-    chosen = course.choose([name.strip() for name in only.split(",")] if only else [])
+    names = [] if only is None else [name.strip() for name in only.split(",")]
+    chosen = course.choose_lessons(names)
     if save:
         _free_folder(save, chosen)
-    outcomes = _run_all(chosen, gpu, save)
-    for outcome in outcomes:
-        if outcome.failed:
-            number, source, error = outcome.failed
-            _console.print(f"\n{outcome.lesson.name}, cell {number}:\n\n{source}\n\n{error}\n", markup=False, highlight=False)
-    _console.print(_closing(outcomes))
+    outcomes: list[course.Outcome] = []
+    try:
+        with _terminable():
+            for outcome in _run_all(chosen, gpu, save, timeout):
+                outcomes.append(outcome)
+    finally:
+        _report(outcomes, chosen[len(outcomes):], gpu)
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -131,8 +306,10 @@ def _packages() -> list[list[str]]:
         try:
             rows.append(["ok", name, importlib.metadata.version(name)])
         except importlib.metadata.PackageNotFoundError:
-            mend = "pip install 'hfcourse[lab]'" if name == "jupyterlab" else "pip install --force-reinstall hfcourse"
-            rows.append(["note" if name == "jupyterlab" else "FAIL", name, f"not installed: {mend}"])
+            if name == "jupyterlab":
+                rows.append(["note", name, "not installed: pip install 'hfcourse[lab]'"])
+            else:
+                rows.append(["FAIL", name, "not installed: pip install --force-reinstall hfcourse"])
     return rows
 
 
@@ -140,9 +317,12 @@ def _machine() -> list[list[str]]:
     "What this machine computes with, and how much room it has."
     import psutil
     device = assets.device()
-    memory, disk = psutil.virtual_memory().available / 2**30, shutil.disk_usage(Path.home()).free / 2**30
-    return [["ok" if (3, 10) <= sys.version_info < (3, 14) else "note", "Python", sys.version.split()[0]],
-            ["ok", "device", f"{device}, {os.cpu_count()} CPU cores, precision {assets.precision(on=device)}"],
+    precision = assets.precision(on=device)
+    memory = psutil.virtual_memory().available / 2**30
+    disk = shutil.disk_usage(Path.home()).free / 2**30
+    tried = (3, 10) <= sys.version_info < (3, 14)
+    return [["ok" if tried else "note", "Python", sys.version.split()[0]],
+            ["ok", "device", f"{device}, {os.cpu_count()} CPU cores, precision {precision}"],
             ["ok" if memory > 4 else "note", "memory", f"{memory:.1f} GB free; lessons need 4"],
             ["ok" if disk > 2 else "note", "disk", f"{disk:.0f} GB free; lessons need 2"]]
 
@@ -150,13 +330,17 @@ def _machine() -> list[list[str]]:
 def _things() -> list[list[str]]:
     "The checkpoints and data that lessons load."
     rows = []
-    for name, get in (("minilm", assets.checkpoint), ("sentiment", assets.checkpoint), ("pairs", assets.dataset)):
+    wanted = {"minilm": assets.checkpoint, "sentiment": assets.checkpoint, "pairs": assets.dataset}
+    for name, get in wanted.items():
         try:
             found = get(name)
-            rows.append(["ok", name, found if isinstance(found, str) else f"{sum(found.num_rows.values()):,} pairs"])
+            if not isinstance(found, str):
+                found = f"{sum(found.num_rows.values()):,} pairs"
+            rows.append(["ok", name, found])
         except assets.AssetError as error:
             rows.append(["FAIL", name, str(error)])
-    return rows + [["ok", variable, os.environ[variable]] for variable in sorted(os.environ) if variable.startswith("HFCOURSE_")]
+    settings = sorted(name for name in os.environ if name.startswith("HFCOURSE_"))
+    return rows + [["ok", name, os.environ[name]] for name in settings]
 
 
 @app.command()
@@ -168,56 +352,134 @@ def doctor() -> None:
     rows = _machine() + _packages() + _things()
     _console.print(_lines(rows, "", "what", "found"))
     failed = sum(row[0] == "FAIL" for row in rows)
-    _console.print("All lessons can run here." if not failed else f"{failed} of these must be mended before all lessons run.")
     if failed:
+        _say(f"{failed} of these must be mended before all lessons run.")
         raise typer.Exit(1)
+    _say("All lessons can run here.")
 
 # %% ../nbs/cli.ipynb #88600546
+def _as_lab_saves_it(text: str) -> str:
+    "A notebook with the metadata that JupyterLab adds on opening, which it then calls a change."
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_client.kernelspec import KernelSpecManager
+    try:
+        notebook = json.loads(text)
+        metadata = notebook["metadata"]
+        name = metadata["kernelspec"]["name"]
+        spec = KernelSpecManager().get_kernel_spec(name)
+    except (ValueError, LookupError, TypeError):  # no notebook, or for a kernel that is not here
+        return text
+    metadata["kernelspec"] = {
+        "display_name": spec.display_name, "language": spec.language, "name": name}
+    metadata["language_info"] = IPythonKernel.language_info
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
 def copy_lessons(
     target: Path,  # the reader's folder, made if it is not there
 ) -> list[str]:  # the names of the lessons that were copied
     "Copy the lessons that a folder does not have yet."
-    target.mkdir(parents=True, exist_ok=True)
     copied = []
-    for lesson in course.lessons():
-        place = target / lesson.path.name
-        if not place.exists():
-            shutil.copyfile(lesson.path, place.with_suffix(".part"))
-            place.with_suffix(".part").replace(place)
-            copied.append(lesson.name)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for lesson in course.lessons():
+            place = target / lesson.path.name
+            if not place.exists():
+                text = lesson.path.read_text(encoding="utf-8")
+                course.write_whole(place, _as_lab_saves_it(text))
+                copied.append(lesson.name)
+    except OSError as error:
+        told = f"lessons cannot be copied to {str(target)!r} ({why(error)}): "
+        raise ValueError(told + "make room there, or give another folder.") from error
     return copied
 
+# %% ../nbs/cli.ipynb #82e6869f
+_NO_NEWS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
-@app.command()
+
+class _PassesOn(TyperCommand):
+    "A command that hands on what follows `--`."
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        "Take the words up to `--` as this command's own."
+        own = args.index("--") if "--" in args else len(args)
+        ctx.obj = args[own + 1:]
+        return super().parse_args(ctx, args[:own])
+
+
+def _root_may(words: list[str]) -> bool:
+    "Whether Jupyter starts for whoever runs this: not for root, unless words or settings say so."
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return True
+    show = [sys.executable, "-m", "jupyter", "lab", *words, "--show-config-json"]
+    done = subprocess.run(show, capture_output=True, text=True)  # noqa: S603
+    return '"allow_root": true' in done.stdout or done.returncode != 0  # Jupyter says what is wrong
+
+
+def _open_lab(target: Path, words: list[str]) -> int:
+    "Start JupyterLab in the foreground; its exit code."
+    with tempfile.TemporaryDirectory(prefix="hfcourse-") as folder:
+        settings = Path(folder) / "labconfig" / "default_setting_overrides.json"
+        settings.parent.mkdir()
+        settings.write_text(json.dumps(_NO_NEWS), encoding="utf-8")
+        paths = [folder, os.environ.get("JUPYTER_CONFIG_PATH", "")]
+        environment = {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}
+        command = [sys.executable, "-m", "jupyter", "lab", str(target), *words]
+        started = subprocess.Popen(command, env=environment)  # noqa: S603
+        # Ctrl-C reaches JupyterLab too, which asks whether you mean it; we wait for what it does.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: started.terminate())
+        return started.wait()
+
+
+@app.command(cls=_PassesOn)
 def lab(
-    target: Annotated[Path, typer.Argument(metavar="DIR", help="Your folder of lessons.")] = Path("hfcourse-lessons"),  # made if new
-    start: Annotated[bool, typer.Option("--start/--no-start", help="Open JupyterLab on it.")] = True,  # else only copy
+    context: typer.Context,
+    target: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Your folder of lessons."),
+    ] = Path("hfcourse-lessons"),  # made if new
+    start: Annotated[
+        bool, typer.Option("--start/--no-start", help="Open JupyterLab on it."),
+    ] = True,  # else only copy
 ) -> None:
     """Copy the lessons to a folder of yours, never over your work, and open JupyterLab there.
 
-    Example: `hfcourse lab my-course`
+    What follows `--` is for JupyterLab.
+
+    Example: `hfcourse lab my-course -- --port 8890 --no-browser`
     """
+    words = context.obj
     if target.exists() and not target.is_dir():
         raise ValueError(f"{target} is a file: give a folder.")
     if start and importlib.util.find_spec("jupyterlab") is None:
         raise ValueError("JupyterLab is not installed: run pip install 'hfcourse[lab]'.")
     copied = copy_lessons(target)
     stayed = len(course.lessons()) - len(copied)
-    _console.print(f"{len(copied)} lessons copied to {target}; {stayed} were there and stay as they are.", markup=False, highlight=False)
-    if start:
-        quiet = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # asks no server anything
-        raise typer.Exit(subprocess.call([sys.executable, "-m", "jupyter", "lab", *quiet, str(target)]))  # noqa: S603
+    _say(f"{len(copied)} lessons copied to {target}; {stayed} were there and stay as they are.")
+    if not start:
+        return
+    if not _root_may(words):
+        command = f"{_called()} lab {shlex.join([str(target), '--', *words, '--allow-root'])}"
+        raise ValueError(
+            "you are root, so whoever reaches JupyterLab's page can do anything on this machine. "
+            f"In a container that is yours alone, run {command}")
+    raise typer.Exit(_open_lab(target, words))
 
 # %% ../nbs/cli.ipynb #15881095
 _FROM_HUB = {
-    "minilm": assets.checkpoint, "distilbert/distilbert-base-uncased-finetuned-sst-2-english": assets.checkpoint,
+    "minilm": assets.checkpoint,
+    "distilbert/distilbert-base-uncased-finetuned-sst-2-english": assets.checkpoint,
     "mrpc": assets.dataset, "sst2": assets.dataset,
 }
 
 
 @app.command()
 def download(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="What to fetch; all if left out.")] = None,  # short names
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="What to fetch; all if left out."),
+    ] = None,  # short names
 ) -> None:
     """Fetch the Hub's checkpoints and data, for use without a network.
 
@@ -225,7 +487,8 @@ def download(
     """
     unknown = [name for name in names or [] if name not in _FROM_HUB]
     if unknown:
-        raise ValueError(f"there is no {unknown[0]!r} to fetch: give one of {', '.join(_FROM_HUB)}.")
+        known = ", ".join(_FROM_HUB)
+        raise ValueError(f"there is no {unknown[0]!r} to fetch: give one of {known}.")
     failed = 0
     for name in names or _FROM_HUB:
         try:
@@ -233,15 +496,17 @@ def download(
             _console.print(f"{name}: here", highlight=False)
         except assets.AssetError as error:
             failed += 1
-            _console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            _say(str(error))
     if failed:
         raise typer.Exit(1)
 
 # %% ../nbs/cli.ipynb #61d57b17
 def main() -> None:
     "The command `hfcourse`: what a user did wrong is said in a sentence, with exit code 2."
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a log may lack a lesson's characters
     try:
         app()
     except (ValueError, TypeError, RuntimeError, assets.AssetError, OSError) as error:
-        Console(stderr=True).print(f"hfcourse: {error}", markup=False, highlight=False, soft_wrap=True)
+        typer.echo(f"hfcourse: {error}", err=True)
         sys.exit(2)

@@ -7,37 +7,45 @@ __all__ = ['EncodedPair', 'encode_pair', 'Baseline', 'overlap_baseline', 'cosine
 
 # %% ../nbs/04_pairs.ipynb #a6316642
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 import numpy as np
 import torch
 
 from .ground import checks
-from .ground.checks import check_text, check_texts
+from .ground.checks import check_text
 from .ground.forward import longest_input
+from .ground.lengths import length_batches, mean_pool
 from .ground.machine import evaluating
 from .display import Table, strip
 from .ground.loading import load
 from .ground.store.tasks import GLUE, Task  # noqa: F401 - handed on
+from .ground.tables import (
+    check_table, columns_named, listed, one_split, text_columns)
 
 _all_ = ["GLUE", "Task"]
 
 # %% ../nbs/04_pairs.ipynb #8454446c
-_CUTS = {"longest_first": None, "only_first": 0, "only_second": 1}  # which text is cut
+#: Which text is cut: the longer, the first or the second, in the library's words.
+_TRUNCATIONS = ("longest_first", "only_first", "only_second")
 
 
-def _kept(sizes: tuple[int, int], room: int, cut: str) -> tuple[int, int]:
+def _kept(sizes: tuple[int, int], room: int, truncation: str) -> tuple[int, int]:
     "How many of its ids each text keeps, when both together have room for so many."
-    if sum(sizes) <= room:
+    first, second = sizes
+    if first + second <= room:
         return sizes
-    if (which := _CUTS[cut]) is None:
-        short = min(*sizes, room // 2)
-        return (room - short, short) if sizes[0] > sizes[1] else (short, room - short)
-    whole = sizes[1 - which]
-    if room - whole < 1:
-        raise ValueError(f"one text fills the room for {room} ids and stays whole: give more, or cut another way.")
-    return (room - whole, whole) if which == 0 else (whole, room - whole)
+    if truncation == "longest_first":
+        short = min(first, second, room // 2)
+        return (room - short, short) if first > second else (short, room - short)
+    uncut = second if truncation == "only_first" else first
+    if uncut >= room:
+        raise ValueError(f"one text fills the room for {room} ids and stays whole: "
+                         "give more, or cut another way.")
+    if truncation == "only_first":
+        return room - uncut, uncut
+    return uncut, room - uncut
 
 # %% ../nbs/04_pairs.ipynb #61d57b17
 @dataclass(frozen=True)
@@ -45,109 +53,126 @@ class EncodedPair:
     "Two texts as one row, and what each of them lost."
     tokens: list[str] = field(repr=False)        # one a position
     input_ids: list[int]                         # the same as numbers
-    token_type_ids: list[int] | None             # 0 and 1 for the texts; None where the tokenizer gives none
-    texts: list[int | None] = field(repr=False)  # the text of each token, 0 or 1; None for a special token
-    lost: tuple[int, int]                        # ids that were cut from the first and from the second text
+    token_type_ids: list[int] | None             # 0 and 1; None: there are none
+    texts: list[int | None] = field(repr=False)  # 0 and 1; None: special
+    lost: tuple[int, int]                        # ids cut from the first and the second
 
     def inputs(self) -> dict[str, Any]:
         "The row as a batch of one, for a model."
         mask = [1] * len(self.input_ids)
-        rows = {"input_ids": self.input_ids, "token_type_ids": self.token_type_ids, "attention_mask": mask}
-        return {name: torch.tensor([row]) for name, row in rows.items() if row is not None}
+        rows = {"input_ids": self.input_ids, "attention_mask": mask}
+        if self.token_type_ids is not None:
+            rows["token_type_ids"] = self.token_type_ids
+        return {name: torch.tensor([row]) for name, row in rows.items()}
+
+    def table(self) -> Table:
+        "What each text kept and lost."
+        rows = []
+        for text, name in enumerate(("first", "second")):
+            rows.append([name, self.texts.count(text), self.lost[text]])
+        return Table(["text", "ids kept", "ids lost"], rows)
 
     def _repr_html_(self) -> str:
-        row = strip(self.tokens, [{0: .25, 1: -.25, None: 0.0}[text] for text in self.texts])
-        lines = [[name, self.texts.count(i), self.lost[i]] for i, name in enumerate(("first", "second"))]
-        return row + Table(["text", "ids kept", "ids lost"], lines)._repr_html_()
+        shades = {0: .25, 1: -.25, None: 0.0}
+        row = strip(self.tokens, [shades[text] for text in self.texts])
+        return row + self.table()._repr_html_()
 
 
 def encode_pair(
-    tokenizer: Any,  # any fast tokenizer of the library; its `truncation_side` says which end is cut
+    tokenizer: Any,  # any fast tokenizer; its `truncation_side` says which end is cut
     first: str,      # the first text
     second: str,     # the second text; an empty one is a text too
     *,
-    length: int | None = None,   # the most ids in the row, special tokens included; nothing is cut if None
-    cut: str = "longest_first",  # which text is cut: "longest_first", "only_first" or "only_second"
+    max_length: int | None = None,      # the most ids in the row; no limit if None
+    truncation: str = "longest_first",  # or "only_first", "only_second": what is cut
 ) -> EncodedPair:  # the library's row for the pair
     "Put two texts into one row, cut them to a length, and say what was lost."
-    if cut not in tuple(_CUTS):
-        raise ValueError(f"cut is {cut!r}: give one of {', '.join(_CUTS)}.")
-    room = None if length is None else checks.whole(length, "length")
-    given = [check_text(first, "the first text")], [check_text(second, "the second text")]
-    both = tokenizer(*given, verbose=False)  # in lists, as an empty text is a text there
+    if truncation not in _TRUNCATIONS:
+        raise ValueError(f"truncation is {truncation!r}: "
+                         f"give one of {', '.join(_TRUNCATIONS)}.")
+    room = None if max_length is None else checks.whole(max_length, "max_length")
+    check_text(first, "the first text")
+    check_text(second, "the second text")
+    both = tokenizer([first], [second], verbose=False)  # in lists, as one may be empty
     texts = both.sequence_ids(0)  # None for a special token
-    places = [[i for i, text in enumerate(texts) if text == which] for which in (0, 1, None)]
-    sizes, special = (len(places[0]), len(places[1])), len(places[2])
-    if room is not None and room < special:
-        raise ValueError(f"length is {room}, and the special tokens alone are {special}: give more.")
-    kept, here = sizes if room is None else _kept(sizes, room - special, cut), places[2]
-    for own, count in zip(places, kept, strict=False):
-        here += own[len(own) - count:] if tokenizer.truncation_side == "left" else own[:count]
-    columns = {name: [rows[0][i] for i in sorted(here)] for name, rows in both.items()}
-    ids, lost = columns["input_ids"], (sizes[0] - kept[0], sizes[1] - kept[1])
-    tokens, segments = tokenizer.convert_ids_to_tokens(ids), columns.get("token_type_ids")
-    return EncodedPair(tokens, ids, segments, [texts[i] for i in sorted(here)], lost)
+    places = [[i for i, text in enumerate(texts) if text == which] for which in (0, 1)]
+    special = [i for i, text in enumerate(texts) if text is None]
+    sizes = len(places[0]), len(places[1])
+    if room is not None and room < len(special):
+        raise ValueError(f"max_length is {room}, and the special tokens alone are "
+                         f"{len(special)}: give more.")
+    kept = sizes if room is None else _kept(sizes, room - len(special), truncation)
+    left = tokenizer.truncation_side == "left"
+    stay = list(special)
+    for own, count in zip(places, kept, strict=True):
+        stay += own[len(own) - count:] if left else own[:count]
+    stay.sort()
+    columns = {name: [rows[0][i] for i in stay] for name, rows in both.items()}
+    ids = columns["input_ids"]
+    return EncodedPair(
+        tokenizer.convert_ids_to_tokens(ids), ids, columns.get("token_type_ids"),
+        [texts[i] for i in stay], (sizes[0] - kept[0], sizes[1] - kept[1]))
 
 # %% ../nbs/04_pairs.ipynb #6778daab
 _WORD = re.compile(r"\w+(?:['’]\w+)?")  # don't is one word
 
 
+def _words(text: str) -> set[str]:
+    "The different words of a text, in small letters."
+    return set(_WORD.findall(text.lower()))
+
+
 def _overlap(first: list[str], second: list[str]) -> list[float]:
-    "For each pair the share of words in common, counted on both; two texts without words are the same."
-    pairs = [[set(_WORD.findall(text.lower())) for text in pair] for pair in zip(first, second, strict=True)]
-    return [2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0 for one, other in pairs]
+    "For each pair the share of words in common; two texts without words are the same."
+    shares = []
+    for pair in zip(first, second, strict=True):
+        one, other = map(_words, pair)
+        count = len(one) + len(other)
+        shares.append(2 * len(one & other) / count if count else 1.0)
+    return shares
 
 
 def _learn(scores: Sequence[float], labels: Sequence[Any]) -> tuple[float, Any, Any]:
-    "The threshold that decides most rows rightly, the label for scores up to it, and the label above."
+    "The threshold that decides most rows, and the labels up to it and above it."
     names = sorted(set(labels), key=str)
-    ranked = np.asarray(scores, dtype=float)[order := np.argsort(scores, kind="stable")]
-    below = np.cumsum([[labels[i] == name for name in names] for i in order], axis=0)  # labels so far
+    numbers = np.array([names.index(label) for label in labels])
+    order = np.argsort(scores, kind="stable")
+    ranked = np.asarray(scores, dtype=float)[order]
+    is_label = numbers[order][:, None] == np.arange(len(names))
+    below = np.cumsum(is_label, axis=0)  # of each label, so far
     above = below[-1] - below
-    ends = np.flatnonzero(np.append(ranked[1:] > ranked[:-1], True))  # equal scores stay on one side
-    best = ends[(below.max(axis=1) + above.max(axis=1))[ends].argmax()]
+    right = below.max(axis=1) + above.max(axis=1)
+    last_of_equals = np.append(ranked[1:] > ranked[:-1], True)  # they stay on one side
+    ends = np.flatnonzero(last_of_equals)
+    best = ends[right[ends].argmax()]
     low, high = names[below[best].argmax()], names[above[best].argmax()]
     return float(ranked[best:best + 2].mean()), low, high if above[best].any() else low
 
 # %% ../nbs/04_pairs.ipynb #8e24205f
-def _names(data: Any, what: str) -> list[str]:
-    "The names of the columns of a dataset or of a dictionary of lists."
-    names = getattr(data, "column_names", list(data) if isinstance(data, Mapping) else None)
-    if not isinstance(names, list):
-        raise TypeError(f"{what} is {type(data).__name__}: give a split of a dataset or a dictionary of lists.")
-    return names
-
-
-def _column(data: Any, name: Any, what: str) -> list[Any]:
-    "One column as a list."
-    if name not in (names := _names(data, what)):
-        raise ValueError(f"{what} has {names}, no {str(name)[:40]!r}: give columns=(first, second) and label=...")
-    values = data[name]
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable) or not (values := list(values)):
-        raise ValueError(f"the column {name!r} of {what} is no list or empty: give a list, a value a row.")
-    return values
-
-
-def _text_columns(data: Any, columns: Any, label: Any) -> tuple[str, str]:
-    "The names of the two text columns: as given, as a task of GLUE has them, or the only two."
-    names = _names(data, what := "the training data")
-    known = {task.columns for task in GLUE.values() if task.pair and set(task.columns) <= set(names)}
-    found = columns if columns is not None else known.pop() if len(known) == 1 else [
-        name for name in names if name != label and isinstance(_column(data, name, what)[0], str)]
-    if isinstance(found, (str, bytes)) or not isinstance(found, Sequence) or len(found) != 2:
-        raise ValueError(f"which two of {names} hold the texts is not plain: give columns=(first, second).")
+def _pair_columns(rows: Any, columns: Any, label: Any) -> tuple[str, str]:
+    "The names of the two text columns: as given, or found beside the labels."
+    where = "the training data"
+    [label] = columns_named(checks.as_name(label, "label"), rows, "label", where=where)
+    if columns is None:
+        found = text_columns(rows.remove_columns(label))
+    else:
+        found = columns_named(columns, rows, "columns", where=where)
+    if len(found) != 2:
+        raise ValueError(f"{found} are not two columns of texts, in {listed(rows)}: "
+                         "give columns=('first', 'second').")
     return found[0], found[1]
 
 
-def _read(data: Any, columns: tuple[str, str], label: str, what: str) -> tuple[list, list, list]:
+def _read(
+    rows: Any, columns: tuple[str, str], label: str, where: str,
+) -> tuple[list[str], list[str], list[Any]]:
     "First texts, second texts and labels, all checked."
-    first, second, labels = (_column(data, name, what) for name in (*columns, label))
-    if not len(first) == len(second) == len(labels):
-        raise ValueError(f"the columns of {what} differ in length: give one value a row in each.")
-    for name, texts in zip(columns, (first, second), strict=True):
-        check_texts(texts, f"in {what}, column {name!r}, row")
-    if not all(isinstance(one, (str, int, np.integer, np.bool_)) for one in labels) or set(labels) == {-1}:
-        raise ValueError(f"labels of {what} are scores, missing or hidden: give whole numbers or names, no -1.")
+    columns_named([*columns, label], rows, "columns and label", where=where)
+    check_table(rows, where, columns, [label])
+    first, second, labels = (rows[name][:] for name in (*columns, label))
+    if not all(isinstance(one, (str, int)) for one in labels) or set(labels) == {-1}:
+        raise ValueError(f"labels of {where} are scores or hidden: "
+                         "give whole numbers or names, no -1.")
     return first, second, labels
 
 # %% ../nbs/04_pairs.ipynb #ab4db93b
@@ -159,68 +184,95 @@ class Baseline:
     low: Any                                 # the label of pairs up to the threshold
     high: Any                                # the label of pairs above it
     scores: list[float] = field(repr=False)  # of each pair it was tried on
-    answers: list[Any] = field(repr=False)   # the label that the threshold gives to each
+    answers: list[Any] = field(repr=False)   # the label that the threshold gives each
     right: list[bool] = field(repr=False)    # whether that is its label
     accuracy: float                          # the share that is right
 
+    def table(self) -> Table:
+        "The threshold, the label on each side of it, and how far it gets."
+        columns = ["score", "threshold", "up to it", "above it", "pairs", "accuracy"]
+        learnt = [self.name, self.threshold, self.low, self.high]
+        return Table(columns, [[*learnt, len(self.right), self.accuracy]])
+
     def _repr_html_(self) -> str:
-        row = [self.name, self.threshold, self.low, self.high, len(self.right), self.accuracy]
-        return Table(["score", "threshold", "up to it", "above it", "pairs", "accuracy"], [row])._repr_html_()
+        return self.table()._repr_html_()
 
 
-def _baseline(name: str, score: Any, train: Any, test: Any, columns: Any, label: str) -> Baseline:
+_Score = Callable[[list[str], list[str]], list[float]]  # a number for each pair
+
+
+def _baseline(
+    name: str, score: _Score, train: Any, test: Any, columns: Any, label: str,
+) -> Baseline:
     "Learn a threshold on the scores of some pairs and answer others with it."
-    columns = _text_columns(train, columns, label)
-    learnt = _read(train, columns, label, "the training data")
-    tried = _read(test, columns, label, "the test data")
-    if not set(learnt[2]) & set(tried[2]):
-        raise ValueError("no label of the test data is in the training data: give both the same labels.")
-    threshold, low, high = _learn(score(*learnt[:2]), learnt[2])
-    scores = score(*tried[:2])
+    learn_from = one_split(train, "the training data")
+    try_on = one_split(test, "the test data")
+    columns = _pair_columns(learn_from, columns, label)
+    first, second, labels = _read(learn_from, columns, label, "the training data")
+    asked_first, asked_second, truth = _read(try_on, columns, label, "the test data")
+    if not set(labels) & set(truth):
+        raise ValueError("no label of the test data is in the training data: "
+                         "give both the same labels.")
+    threshold, low, high = _learn(score(first, second), labels)
+    scores = score(asked_first, asked_second)
     answers = [high if number > threshold else low for number in scores]
-    right = [bool(answer == truth) for answer, truth in zip(answers, tried[2], strict=True)]
-    return Baseline(name, threshold, low, high, scores, answers, right, sum(right) / len(right))
+    right = [answer == label for answer, label in zip(answers, truth, strict=True)]
+    accuracy = sum(right) / len(right)
+    return Baseline(name, threshold, low, high, scores, answers, right, accuracy)
 
 
 def overlap_baseline(
-    train: Any,  # pairs to learn the threshold from: one split of a dataset, or a dictionary of lists
+    train: Any,  # pairs to learn from: one split of a dataset, or a dictionary of lists
     test: Any,   # pairs to answer, in the same form and columns
     *,
     columns: tuple[str, str] | None = None,  # the two text columns; found if None
-    label: str = "label",                    # the column of labels: whole numbers or names
+    label: str = "label",                    # the column of labels
 ) -> Baseline:  # threshold, answers, accuracy
     "Decide pairs by the share of words that the two texts have in common."
     return _baseline("word overlap", _overlap, train, test, columns, label)
 
 # %% ../nbs/04_pairs.ipynb #9b0d0fb8
-def _vectors(model: Any, tokenizer: Any, texts: list[str]) -> Any:
+_PLACES = 2048  # tokens computed at once, padding counted: enough for a processor
+
+
+def _vectors(model: Any, tokenizer: Any, texts: list[str]) -> torch.Tensor:
     "A vector of length 1 for each text; texts of like length share a batch."
     if tokenizer.pad_token is None:
-        raise ValueError("the tokenizer has no pad token: set tokenizer.pad_token = tokenizer.eos_token.")
+        raise ValueError("the tokenizer has no pad token: "
+                         "set tokenizer.pad_token = tokenizer.eos_token.")
     lengths = [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]
     limit = longest_input(model, tokenizer) or max(lengths)
     if min(lengths) == 0 or max(lengths) > limit:
-        raise ValueError(f"a text has no ids or more than {limit}, the model's limit: shorten it or leave it out.")
+        raise ValueError(f"a text has no ids or more than {limit}, the model's limit: "
+                         "shorten it or leave it out.")
     body = model.get_encoder() if model.config.is_encoder_decoder else model.base_model
-    order, parts = sorted(range(len(texts)), key=lengths.__getitem__), []
+    means: dict[int, torch.Tensor] = {}
     with evaluating(model), torch.inference_mode():
-        for rows in (order[i:i + 64] for i in range(0, len(order), 64)):
-            batch = tokenizer([texts[i] for i in rows], padding=True, return_tensors="pt").to(model.device)
-            hidden, real = body(**batch).last_hidden_state.float(), batch["attention_mask"].unsqueeze(-1)
-            parts.append(((hidden * real).sum(dim=1) / real.sum(dim=1)).cpu())
-    return torch.nn.functional.normalize(torch.cat(parts), dim=-1)[torch.tensor(order).argsort()]
+        for rows in length_batches(lengths, _PLACES):
+            chosen = [texts[i] for i in rows]
+            batch = tokenizer(chosen, padding=True, return_tensors="pt")
+            batch = batch.to(model.device)
+            hidden = body(**batch).last_hidden_state.float()
+            pooled = mean_pool(hidden, batch["attention_mask"]).cpu()
+            means.update(zip(rows, pooled, strict=True))
+    in_order = torch.stack([means[i] for i in range(len(texts))])
+    return torch.nn.functional.normalize(in_order, dim=-1)
 
 # %% ../nbs/04_pairs.ipynb #3b91a325
 def cosine_baseline(
-    train: Any,  # pairs to learn the threshold from: one split of a dataset, or a dictionary of lists
+    train: Any,  # pairs to learn from: one split of a dataset, or a dictionary of lists
     test: Any,   # pairs to answer, in the same form and columns
     *,
-    source: Any = "minilm",                  # the body: a checkpoint, `(model, tokenizer)`, or a pipeline
+    source: Any = "minilm",                  # a checkpoint, or (model, tokenizer)
     columns: tuple[str, str] | None = None,  # the two text columns; found if None
-    label: str = "label",                    # the column of labels: whole numbers or names
+    label: str = "label",                    # the column of labels
 ) -> Baseline:  # threshold, answers, accuracy
-    "Decide pairs by the cosine between the mean token vectors of the two texts, each read on its own."
+    "Decide pairs by the cosine of the texts' mean vectors, each text read on its own."
     model, tokenizer = load(source)
+
     def score(first: list[str], second: list[str]) -> list[float]:
-        return (_vectors(model, tokenizer, first) * _vectors(model, tokenizer, second)).sum(dim=1).tolist()
+        "The cosine of each pair."
+        ours, theirs = (_vectors(model, tokenizer, texts) for texts in (first, second))
+        return [float(cosine) for cosine in (ours * theirs).sum(dim=1)]
+
     return _baseline("cosine", score, train, test, columns, label)

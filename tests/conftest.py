@@ -13,8 +13,9 @@ from paths import REPORT, ROOT
 
 
 def pytest_addoption(parser):
-    "What `make check` asks for."
+    "What `make check` asks for, and what a maintainer may."
     parser.addoption("--changed", action="store_true", help="of the lessons only those that differ from the last commit")
+    parser.addoption("--write-accepted", action="store_true", help="write down what each parameter takes and refuses")
 
 
 @pytest.fixture(scope="session")

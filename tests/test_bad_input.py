@@ -2,6 +2,7 @@
 
 import copy
 import faulthandler
+import json
 import re
 import tempfile
 import traceback
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from near import small
+from paths import ROOT
 from transformers import DataCollatorWithPadding
 
 import hfcourse
@@ -37,11 +39,12 @@ from hfcourse.assets import AssetError
 from hfcourse.ground import checks, forward, loading, report, saving, tables, tokenised, trace
 from hfcourse.ground.small import small_model, small_tokenizer
 
+ACCEPTED = ROOT / "tests" / "support" / "accepted.json"  # what each parameter takes and refuses
 JUDGE, TAGGER = small("bert", "text-classification"), small("bert", "token-classification")
 NAMED = small_model("bert", "text-classification", id2label={0: "<i>", 1: "&amp;"}, label2id={"<i>": 0, "&amp;": 1})
 MODEL, TOKENIZER = JUDGE
 SEEN = pipeline.trace(JUDGE, "The cat sat.")
-ROW = {"ids": SEEN.ids, "tokens": SEEN.tokens, "offsets": SEEN.offsets, "special": SEEN.special}
+ROW = {"input_ids": SEEN.input_ids, "tokens": SEEN.tokens, "offsets": SEEN.offsets, "special": SEEN.special}
 LAYER, HIDDEN = attention.layers_of(MODEL)[0], [[[0.5] * 32] * 2]
 SAVED = tempfile.TemporaryDirectory()  # deleted when the tests end
 small("bert")[0].save_pretrained(SAVED.name)
@@ -143,8 +146,8 @@ CALLS = {
                      lambda v: heads.attach(SAVED.name, "ForMaskedLM", labels=v)],
     "pairs.encode_pair": [lambda v: html_of(pairs.encode_pair(TOKENIZER, v, "a")),
                           lambda v: html_of(pairs.encode_pair(TOKENIZER, "a", v)),
-                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", length=v),
-                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", cut=v)],
+                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", max_length=v),
+                          lambda v: pairs.encode_pair(TOKENIZER, "a", "b", truncation=v)],
     "pairs.overlap_baseline": [lambda v: pairs.overlap_baseline(v, PAIR), lambda v: pairs.overlap_baseline(PAIR, v),
                                lambda v: html_of(pairs.overlap_baseline(PAIR, {**PAIR, "two": [v]})),
                                lambda v: html_of(pairs.overlap_baseline({**PAIR, "label": [v]}, PAIR)),
@@ -157,14 +160,14 @@ CALLS = {
                               lambda v: pairs.cosine_baseline(PAIR, PAIR, source=JUDGE, columns=v)],
     "ground.tables.splits_by_name": [tables.splits_by_name, lambda v: tables.splits_by_name({"a": v}),
                               lambda v: tables.splits_by_name({"a": [v]})],
-    "ground.tables.check_table": [lambda v: tables.check_table(tables.splits_by_name({"a": [v]})["the data"], "the data", ["a"])],
+    "ground.tables.check_table": [lambda v: tables.check_table(tables.splits_by_name({"a": [v]})[None], "the data", ["a"])],
     "ground.tables.is_text": [tables.is_text],
-    "ground.tables.columns_named": [lambda v: tables.columns_named(v, tables.splits_by_name({"a": ["b"]})["the data"], "columns")],
+    "ground.tables.columns_named": [lambda v: tables.columns_named(v, tables.splits_by_name({"a": ["b"]})[None], "columns")],
     "mapping.text_columns": [mapping.text_columns, lambda v: mapping.text_columns({"a": [v]}),
                              lambda v: mapping.text_columns({str(v): ["a"]})],
     "mapping.choose": [lambda v: html_of(mapping.choose(v, TOKENIZER)), lambda v: mapping.choose({"a": ["b"]}, v),
                        lambda v: html_of(mapping.choose({"a": ["b"], "label": [v]}, TOKENIZER)), lambda v: chosen(columns=v),
-                       lambda v: chosen(max_length=v), lambda v: chosen(processes=v), lambda v: chosen(keep=v)],
+                       lambda v: chosen(max_length=v), lambda v: chosen(num_proc=v), lambda v: chosen(keep=v)],
     "mapping.tokenize": [lambda v: mapping.tokenize(v, TOKENIZER), lambda v: mapping.tokenize({"text": v}, TOKENIZER),
                          lambda v: mapping.tokenize({"text": [v]}, TOKENIZER), lambda v: mapping.tokenize({"text": ["a", v]}, TOKENIZER),
                          lambda v: mapping.tokenize({"text": ["a"], "label": [v]}, TOKENIZER), lambda v: mapping.tokenize({"a": ["b"]}, v),
@@ -197,7 +200,7 @@ CALLS = {
                           lambda v: collation.collate([{"input_ids": [v, 1]}, {"input_ids": [1]}], TOKENIZER),
                           lambda v: collation.collate([{"input_ids": [1], "label": v}, {"input_ids": [1], "label": 1}], TOKENIZER),
                           lambda v: collation.collate([{"input_ids": [1], "attention_mask": v, "other": v}], TOKENIZER),
-                          lambda v: collation.collate([{"input_ids": [1]}], TOKENIZER, multiple_of=v)],
+                          lambda v: collation.collate([{"input_ids": [1]}], TOKENIZER, pad_to_multiple_of=v)],
     "collation.padding_cost": [collation.padding_cost, lambda v: collation.padding_cost([2, v]),
                                *(lambda v, name=name: collation.padding_cost([2, 1], strategy="token_budget", **{name: v})
                                  for name in ("batch_size", "tokens_per_batch", "width", "seed", "speed")),
@@ -207,8 +210,8 @@ CALLS = {
                                   *(lambda v, name=name: html_of(collation.compare_padding([2, 1], **{name: v}))
                                     for name in ("batch_size", "max_length", "seed", "speed"))],
     "collation.token_batches": [lambda v: list(collation.token_batches(v)), lambda v: list(collation.token_batches([2, 1], v)),
-                                *(lambda v, name=name: list(collation.token_batches([2, 1], **{"rank": 0, "processes": 2, name: v}))
-                                  for name in ("seed", "width", "rank", "processes")),
+                                *(lambda v, name=name: list(collation.token_batches([2, 1], **{"rank": 0, "num_replicas": 2, name: v}))
+                                  for name in ("seed", "width", "rank", "num_replicas")),
                                 lambda v: list(collation.token_batches([2, 1], rank=v))],
     "collation.TokenBatches": [lambda v: collation.token_batches([2, 1]).set_epoch(v)],
 }
@@ -224,7 +227,7 @@ NO_DATA = {  # what takes models and settings, or holds what another function ch
     "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
     "evaluation.Report",
     "ground.tables.listed", "mapping.Choices", "mapping.MapTimes",
-    "training.FineTuned",
+    "training.FineTuned", "training.WORDS",
     "pairs.GLUE", "pairs.Task", "pairs.EncodedPair", "pairs.Baseline",
 }
 STRUCTURES = {  # wrong in structure, not in a single value
@@ -286,7 +289,7 @@ def chosen(**options):
 
 def timed(data, **options):
     "One process, batches of two."
-    return mapping.time_map(data, TOKENIZER, **{"processes": 1, "sizes": (2,), **options})
+    return mapping.time_map(data, TOKENIZER, **{"num_proc": 1, "sizes": (2,), **options})
 
 
 def logits():
@@ -348,12 +351,38 @@ def test_every_public_name_is_tried(name):
     assert names - NO_DATA == {one for one in CALLS if one.startswith(f"{name}.")}
 
 
-@pytest.mark.parametrize("value", FIXED.values(), ids=FIXED)
+def came_of(call, value, may=()):
+    "What becomes of a value: `taken`, or the kind of error; the value itself stays as it was, and no error repeats all of a long one."
+    before = repr(value)
+    try:
+        call(value)
+    except Exception as error:
+        assert len(str(error)) < 2000, f"{type(error).__name__} of {len(str(error)):,} characters: {str(error)[:200]}"
+        works_or_explains(call, value, may=may)
+        kind = type(error).__name__
+    else:
+        kind = "taken"
+    assert repr(value) == before or "object at" in before
+    return kind
+
+
 @pytest.mark.parametrize("name", CALLS)
-def test_each_kind_of_wrong_input_is_explained(name, value):
-    "Empty, huge, nested, of another type, half a character, right to left, a nul byte; a trace's file may meet the system's own error."
-    for call in CALLS[name]:
-        works_or_explains(call, value, may=OSError if name in FILES else ())
+def test_what_is_taken_and_what_is_refused_is_written_down(name, request):
+    """Empty, huge, nested, of another type, half a character, right to left, a nul byte: each is taken or refused as the file says,
+    for each parameter; what is newly taken, or refused by another kind of error, is looked at before it is written down:
+    `pytest tests/test_bad_input.py --write-accepted`."""
+    may = OSError if name in FILES else ()
+    found = {}
+    for number, call in enumerate(CALLS[name]):
+        kinds = {label: came_of(call, value, may) for label, value in FIXED.items()}
+        for kind in sorted(set(kinds.values())):
+            found[f"{number} {kind}"] = sorted(label for label in FIXED if kinds[label] == kind)
+    written = json.loads(ACCEPTED.read_text(encoding="utf-8")) if ACCEPTED.exists() else {}
+    if request.config.getoption("write_accepted"):
+        lines = json.dumps({**written, name: found}, indent=1, sort_keys=True)
+        ACCEPTED.write_text(lines + "\n", encoding="utf-8")
+    else:
+        assert found == written[name]
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name not in ("assets.dataset", *FILES)])  # these read and write files

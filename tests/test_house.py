@@ -11,9 +11,11 @@ PACKAGE = ROOT / "hfcourse"
 FIRST = json.loads((ROOT / "tests" / "support" / "first_edition.json").read_text(encoding="utf-8"))
 DOORS = {"assets", "display"}  # what every module may import, beside the ground
 #: The rooms of the ground from the floor up: a module imports from rooms before its own only.
-ROOMS = ["checks", "small", "saving", "running", "store.errors", "machine", "store.tasks", "store.files", "store.checkpoints",
-         "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading",
-         "tuning.batches", "tuning.runs", "tuning.inputs", "tuning.trainer"]
+ROOMS = ["checks", "lengths", "small", "saving", "store.errors", "guard", "running", "machine", "store.tasks", "store.files",
+         "store.checkpoints",
+         "store.data", "store.glue", "tables", "tokenised", "forward", "trace", "report", "loading", "answering",
+         "tuning.batches", "tuning.runs", "tuning.words", "tuning.inputs", "tuning.trainer", "tuning.curves", "tuning.tune",
+         "tuning.kept", "mapped"]
 
 
 def name_of(path):
@@ -52,11 +54,34 @@ def test_who_may_import_whom(name):
     if name.startswith("ground."):
         own = ROOMS.index(name.removeprefix("ground."))
         allowed = {f"ground.{room}" for room in ROOMS[:own]} | {"display"}
-    elif name == "cli":
+    elif name in ("cli", "entry"):
         allowed = set(FILES)
     else:
         allowed = {room for room in FILES if room.startswith("ground.")} | (DOORS - {name})
     assert found <= allowed, f"{name} imports {sorted(found - allowed)}"
+
+
+LESSONS = sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))
+
+
+def cells_of(path):
+    "The sources of a notebook's code cells."
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_stands_on_its_own(path):
+    "No cell imports the module of another lesson: what two lessons need lies in the ground."
+    modules = {f"hfcourse.{other.stem.partition('_')[2]}" for other in LESSONS if other != path}
+    found = set()
+    for source in cells_of(path):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom):
+                found |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+    assert found & modules == set()
 
 
 def test_one_thing_bears_one_name():
@@ -65,7 +90,7 @@ def test_one_thing_bears_one_name():
     for name, path in FILES.items():
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-                homes.setdefault(node.name, []).append(name)
+                homes.setdefault(node.name, set()).add(name)  # once, however many overloads
     assert {one: places for one, places in homes.items() if len(places) > 1} == {}
     assert not [path for path in PACKAGE.iterdir() if path.is_dir() and path.with_suffix(".py").exists()]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .checks import as_name
-from .forward import task_of
+from .forward import task_of, told
 from .machine import device, quiet
 from .store.checkpoints import checkpoint, local_folder
 from .store.errors import AssetError, why
@@ -173,11 +173,12 @@ def reading(
 ) -> tuple[str, str | None]:  # the pipeline's name of the task; the function that a pipeline was told, or None
     "The task that the logits are read for, and the function to apply to them."
     import transformers
-    if not isinstance(source, transformers.Pipeline):
+    if isinstance(source, transformers.FillMaskPipeline):
+        return "fill-mask", None
+    if not isinstance(source, transformers.TextClassificationPipeline):
         return task_of(model), None
-    task = "fill-mask" if isinstance(source, transformers.FillMaskPipeline) else task_of(model)
-    function = source._postprocess_params.get("function_to_apply")  # the library keeps it nowhere else
-    return task, None if function is None else function.name.lower()
+    function = told(source)[1].get("function_to_apply")
+    return task_of(model), None if function is None else function.name.lower()
 
 # %% ../../nbs/ground/loading.ipynb #a619d81c
 def classifier(

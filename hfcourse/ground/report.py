@@ -22,11 +22,11 @@ class Report:
     figures: dict[str, float | None]          # the task's figures
     intervals: dict[str, list[float] | None]  # of each figure: the two ends of its 95 % bootstrap interval
     notes: list[str]                          # what these rows cannot tell
-    classes: list[list] = field(repr=False)   # of each label: name, precision, recall, F1, rows; none for scores
+    classes: list[list[Any]] = field(repr=False)   # of each label: name, precision, recall, F1, rows; none for scores
     confusion: list[list[int]] = field(repr=False)  # rows of each right label (down) by answer (across)
     bins: list[list[float]] = field(repr=False)     # from, to, rows, mean claim, share right; of scores two means
     calibration_error: float | None           # the mean gap between claim and truth; None without logits
-    mistakes: list[list] = field(repr=False)  # row, text, right, answer, certainty (of scores: error); worst first
+    mistakes: list[list[Any]] = field(repr=False)  # row, text, right, answer, certainty (of scores: error); worst first
 
     def matrix(self) -> Table:
         "The confusion matrix as shares: of each right label, how many got which answer."
@@ -35,7 +35,8 @@ class Report:
         names = [row[0] for row in self.classes]
         shares = [[count / (sum(line) or 1) for count in line] for line in self.confusion]
         lines = [f"{name} ({sum(line)})" for name, line in zip(names, self.confusion, strict=True)]
-        return heat(shares, lines, names, corner="right label", caption="Share of each right label that got an answer")
+        return heat(shares, lines, names, corner="right label",
+                    caption="Share of each right label that got an answer")
 
     def chart(self) -> Chart:
         "Claim against truth, a point a bin; on the second line they are equal."
@@ -46,29 +47,50 @@ class Report:
         return Chart(said, {"found": true, "claim = truth": said}, x="mean claim", y="mean truth",
                      says=f"{len(said)} bins; {gap}.", caption=f"Calibration: {gap}")
 
-    def save(self,
-        path: str | os.PathLike,  # the file to write
+    def save(
+        self,
+        path: str | os.PathLike[str],  # the file to write
     ) -> None:
         "Write the report as JSON."
         save_json(path, "report", asdict(self))
 
     @classmethod
-    def load(cls,
-        path: str | os.PathLike,  # a file that `save` wrote
+    def load(
+        cls,
+        path: str | os.PathLike[str],  # a file that `save` wrote
     ) -> "Report":
         "Read a report; `ValueError` if the file holds none."
-        return load_json(path, "report", lambda value: cls(**value))
+        report: Report = load_json(path, "report", lambda value: cls(**value))
+        return report
+
+    def table(self) -> Table:
+        "The figures with their intervals."
+        rows: list[list[Any]] = []
+        for name, value in self.figures.items():
+            low, high = self.intervals[name] or (None, None)
+            rows.append([name, value, low, high])
+        title = f"{self.task or 'labels'}, {self.rows} rows"
+        return Table(["figure", "value", "interval from", "to"], rows, title)
+
+    def worst(self) -> Table:
+        "The mistakes that were kept, with the beginning of their texts."
+        rows = []
+        for row, text, *rest in self.mistakes:
+            shown = text if len(text) <= 300 else f"{text[:300]}…"
+            rows.append([row, shown, *rest])
+        sure = "certainty" if self.classes else "error"
+        return Table(["row", "text", "right", "answer", sure], rows, "The worst mistakes")
 
     def _repr_html_(self) -> str:
-        ends: dict[str, Any] = {name: end or ["", ""] for name, end in self.intervals.items()}
-        lines = [[name, value, *ends[name]] for name, value in self.figures.items()]
-        title = f"{self.task or 'labels'}, {self.rows} rows"
-        parts: list[Any] = [Table(["figure", "value", "interval from", "to"], lines, title)]
-        parts += [Table(["note"], [[note] for note in self.notes])] if self.notes else []
-        parts += [Table(["label", "precision", "recall", "F1", "rows"], self.classes)] if self.classes else []
-        parts += [self.matrix()] if 0 < len(self.classes) <= 30 else []  # more would fill the page
-        parts += [self.chart()] if self.bins else []
-        shown = [[row, f"{text[:300]}…" if len(text) > 300 else text, *rest] for row, text, *rest in self.mistakes]
-        header: list[str] = ["row", "text", "right", "answer", "certainty" if self.classes else "error"]
-        parts += [Table(header, shown, "The worst mistakes")] if shown else []
+        parts: list[Any] = [self.table()]
+        if self.notes:
+            parts.append(Table(["note"], [[note] for note in self.notes]))
+        if self.classes:
+            parts.append(Table(["label", "precision", "recall", "F1", "rows"], self.classes))
+        if 0 < len(self.classes) <= 30:  # more would fill the page
+            parts.append(self.matrix())
+        if self.bins:
+            parts.append(self.chart())
+        if self.mistakes:
+            parts.append(self.worst())
         return "".join(part._repr_html_() for part in parts)

@@ -8,6 +8,7 @@ __all__ = ['Trace']
 # %% ../../nbs/ground/trace.ipynb #277a0f12
 import os
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Trace:
     tokenizer: str                        # the class of the tokenizer
     task: str                             # the pipeline's name of the task
     tokens: list[str]                     # one a position, special ones too
-    ids: list[int]                        # the same as numbers
+    input_ids: list[int]                  # the same as numbers
     offsets: list[list[int]] | None       # begin and end of each token in its text, in characters
     segments: list[int] | None            # 0 for the first text, 1 for the second
     mask: list[int]                       # 1 for a real token
@@ -37,14 +38,14 @@ class Trace:
     hidden_states: np.ndarray             # (layers + 1, length, width)
     attentions: np.ndarray | None         # (layers, heads, length, length)
     pooled: np.ndarray | None             # (width,)
-    logits: np.ndarray | None             # (labels,) for a classifier; (length, labels) for tokens; (..., vocabulary) for words
+    logits: np.ndarray | None             # (labels,), (length, labels) for tokens, or (..., vocabulary)
     probabilities: np.ndarray | None      # what the task's function makes of the logits, same shape
     label: str | list[str] | None         # the answer in short
-    answer: list | None                   # the answer as the pipeline gives it, all labels or the five likeliest tokens
+    answer: list[Any] | None              # the pipeline's answer: all labels, or the five likeliest tokens
 
     def table(self) -> Table:
         "The tokens, one a row, with what the tokenizer says of each."
-        columns: dict[str, list] = {"token": self.tokens, "id": self.ids}
+        columns: dict[str, list[Any]] = {"token": self.tokens, "id": self.input_ids}
         if self.offsets is not None:
             columns["characters"] = ["" if begin == end else f"{begin}–{end}" for begin, end in self.offsets]
         if self.segments is not None:
@@ -59,23 +60,30 @@ class Trace:
         "Who looks at whom in one layer: each row sums to 1."
         if self.attentions is None:
             raise ValueError(f"{self.model} gives no attention weights: trace another checkpoint.")
-        for what, number, count in zip(("layer", "head"), (layer, 0 if head is None else head), self.attentions.shape[:2], strict=False):
-            whole(number, what, -count, count - 1)
-        weights = self.attentions[layer].mean(axis=0) if head is None else self.attentions[layer, head]
-        return heat(weights.tolist(), self.tokens, self.tokens, corner="from", caption="Attention: from a row to the columns")
+        layers, heads = self.attentions.shape[:2]
+        whole(layer, "layer", -layers, layers - 1)
+        if head is None:
+            weights = self.attentions[layer].mean(axis=0)
+        else:
+            weights = self.attentions[layer, whole(head, "head", -heads, heads - 1)]
+        caption = "Attention: from a row to the columns"
+        return heat(weights.tolist(), self.tokens, self.tokens, corner="from", caption=caption)
 
     def save(self,
         path: str | os.PathLike,  # the file to write
     ) -> None:
         "Write the trace as JSON; arrays keep to within 0.001, logits and probabilities exactly."
-        save_json(path, "trace", {f.name: pack(getattr(self, f.name), exact=f.name in _EXACT) for f in fields(self)})
+        stages = {f.name: getattr(self, f.name) for f in fields(self)}
+        save_json(path, "trace", {name: pack(stage, exact=name in _EXACT) for name, stage in stages.items()})
 
     @classmethod
     def load(cls,
         path: str | os.PathLike,  # a file that `save` wrote
     ) -> "Trace":
         "Read a trace; `ValueError` if the file holds none."
-        return load_json(path, "trace", lambda value: cls(**{f.name: unpack(value[f.name]) for f in fields(cls)}))
+        names = [f.name for f in fields(cls)]
+        loaded: Trace = load_json(path, "trace", lambda value: cls(**{name: unpack(value[name]) for name in names}))
+        return loaded
 
     def _title(self) -> str:
         "The answer in a line."
@@ -90,5 +98,6 @@ class Trace:
             rows = [[entry["label"], entry["score"]] for entry in self.answer]
             parts.append(Table(["label", "score"], rows, shaded=["score"])._repr_html_())
         if self.attentions is not None and len(self.tokens) <= 24:
-            parts.append(f"<details><summary>attention of the last layer</summary>{self.attention()._repr_html_()}</details>")
+            looks = self.attention()._repr_html_()
+            parts.append(f"<details><summary>attention of the last layer</summary>{looks}</details>")
         return "".join(parts)

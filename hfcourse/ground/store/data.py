@@ -45,7 +45,7 @@ def _pairs() -> "DatasetDict":
     "The pairs that ship, with MRPC's columns and label names."
     from datasets import ClassLabel
     data = _read_data(SHIPPED / "pairs", "dataset 'pairs'")
-    return data.cast_column("label", ClassLabel(names=["not_equivalent", "equivalent"]))
+    return data.cast_column("label", ClassLabel(names=list(TASKS["pairs"].labels)))
 
 # %% ../../../nbs/ground/store/data.ipynb #634b794a
 def dataset(
@@ -81,4 +81,4 @@ def metric(
     import evaluate
     source = importlib.util.find_spec("hfcourse.ground.store.glue")
     assert source is not None and source.origin is not None
-    return evaluate.load(source.origin, "mrpc" if task == "pairs" else task)
+    return evaluate.load(source.origin, task)

@@ -239,19 +239,19 @@ def data_from_hub(
     revision: str,  # a commit
 ) -> "DatasetDict":  # its splits
     "Load a dataset from the Hub, or from the cache where the Hub does not answer; else the library's own error."
-    from datasets import config, exceptions, load_dataset
+    from datasets import exceptions, load_dataset
+    from datasets.packaged_modules.cache.cache import Cache
     from huggingface_hub import HfApi
-    load, offline = partial(load_dataset, repo, part, revision=revision), config.HF_HUB_OFFLINE
+    load = partial(load_dataset, repo, part, revision=revision)
     try:
         HfApi().dataset_info(repo, revision=revision, timeout=_PATIENCE)
         return load()
     except exceptions.DatasetGenerationError:  # a file in the cache that cannot be read
         return load(download_mode="force_redownload")
     except Exception as refusal:
-        config.HF_HUB_OFFLINE = True  # from here on only the cache is asked
-        try:
-            return load()
+        try:  # only the cache is asked: what it holds of any commit, the latest first
+            kept = Cache(repo_id=repo, dataset_name=repo.rpartition("/")[2], config_name=part,
+                         version="auto", hash="auto")
+            return kept.as_dataset()
         except Exception:  # nothing of it is there: what the Hub said matters more
             raise refusal from None
-    finally:
-        config.HF_HUB_OFFLINE = offline

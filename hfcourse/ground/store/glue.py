@@ -18,23 +18,29 @@ from sklearn.metrics import f1_score
 from sklearn.metrics import matthews_corrcoef
 
 # %% ../../../nbs/ground/store/glue.ipynb #61d57b17
-#: The tasks that have a metric here: GLUE's ten, the pairs that ship, and the two validation sets of MNLI.
-TASKS = tuple(import_module("hfcourse.ground.store.tasks").TASKS)
+_tasks = import_module("hfcourse.ground.store.tasks")
+#: The tasks that have a metric here: GLUE's ten, the pairs that ship, and MNLI's two validation sets.
+TASKS = tuple(_tasks.TASKS)
+
+_FIGURES = {  # what computes each figure from right answers and given ones
+    "accuracy": accuracy_score, "f1": f1_score, "matthews_correlation": matthews_corrcoef,
+    "pearson": pearsonr, "spearmanr": spearmanr,
+}
 
 
 class Glue(evaluate.Metric):
-    "The figures that GLUE reports for one task, which `config_name` names; for ax Matthews' correlation, as its paper has it."
+    "The figures that GLUE reports for one task, which `config_name` names."
 
     def _info(self) -> evaluate.MetricInfo:
         "What the metric takes: whole labels, or scores for stsb."
         if self.config_name not in TASKS:
             raise ValueError(f"GLUE has no task {self.config_name!r}: give one of {', '.join(TASKS)}.")
-        kind = "float32" if self.config_name == "stsb" else "int64"
+        value = datasets.Value("float32" if _tasks.TASKS[self.config_name].scored else "int64")
         return evaluate.MetricInfo(
             description="GLUE's figures for one task.",
             citation="Wang et al., 2018, https://arxiv.org/abs/1804.07461",
             inputs_description="predictions and references: one label (for stsb, one score) a row.",
-            features=datasets.Features({"predictions": datasets.Value(kind), "references": datasets.Value(kind)}),
+            features=datasets.Features({"predictions": value, "references": value}),
             format="numpy",
         )
 
@@ -43,25 +49,25 @@ class Glue(evaluate.Metric):
         references: Any = None,   # the right ones
         **options: Any,           # of evaluate
     ) -> None:
-        "Add rows, as `compute` does; what is no label, or for stsb no score, is refused, where `evaluate` would cast it unasked."
-        rows = import_module("hfcourse.ground.checks")  # where evaluate copies this module to, it has no neighbours
+        "Add rows, as `compute` does; what `evaluate` would cast to a label or a score is refused."
+        rows = import_module("hfcourse.ground.checks")  # evaluate copies this module, not its neighbours
+        scored = _tasks.TASKS[self.config_name].scored
         for what, given in (("predictions", predictions), ("references", references)):
             numbers = rows.as_numbers(given, what)
-            if self.config_name != "stsb":
+            if not scored:
                 rows.as_labels(numbers, what)
             elif numbers.ndim != 1 or (what == "predictions" and numbers.dtype.kind != "f"):
-                raise ValueError("stsb is scored on scores: give a float a row, as a model with num_labels=1 does, and no argmax.")
+                raise ValueError(f"{self.config_name} is scored on scores: give a float a row, "
+                                 "as a model with num_labels=1 does, and no argmax.")
         if len(predictions) != len(references):
-            raise ValueError(f"there are {len(predictions)} predictions for {len(references)} references: give one for each.")
+            raise ValueError(f"there are {len(predictions)} predictions for {len(references)} "
+                             "references: give one for each.")
         super().add_batch(predictions=predictions, references=references, **options)
 
-    def _compute(self, predictions, references) -> dict[str, float]:
+    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
         "The task's figures, each a plain float."
-        if self.config_name in ("cola", "ax"):
-            return {"matthews_correlation": float(matthews_corrcoef(references, predictions))}
-        if self.config_name == "stsb":
-            return {"pearson": float(pearsonr(predictions, references)[0]), "spearmanr": float(spearmanr(predictions, references)[0])}
-        figures = {"accuracy": float(accuracy_score(references, predictions))}
-        if self.config_name in ("mrpc", "qqp"):
-            figures["f1"] = float(f1_score(references, predictions))
+        figures = {}
+        for name in _tasks.TASKS[self.config_name].metrics:
+            found = _FIGURES[name](references, predictions)
+            figures[name] = float(getattr(found, "statistic", found))  # scipy gives a p-value too
         return figures

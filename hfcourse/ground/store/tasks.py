@@ -21,6 +21,11 @@ class Task:
         "Whether the task is on two texts."
         return len(self.columns) == 2
 
+    @property
+    def scored(self) -> bool:
+        "Whether the answer is a score and no label."
+        return not self.labels
+
 
 _SENTENCES = ("sentence1", "sentence2")
 _NLI = ("entailment", "neutral", "contradiction")

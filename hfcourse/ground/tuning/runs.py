@@ -87,29 +87,43 @@ def keep_only(
 
 # %% ../../../nbs/ground/tuning/runs.ipynb #e1c0a252
 def claim(
-    folder: Any,   # the folder of a run, made if it is not there
-    facts: dict,   # what makes two runs the same: settings and hashes, as JSON takes them
+    folder: Any,            # the folder of a run, made if it is not there
+    facts: dict[str, Any],  # what makes two runs the same: settings and hashes, as JSON takes them
     *,
-    afresh: bool = False,  # whether a run that is there already is thrown away
+    afresh: bool = False,   # whether a run that is there already is thrown away
 ) -> Path:  # the folder
     "Take a folder for a run; `ValueError` if it holds another one, or cannot be made."
-    run, facts = Path(as_name(folder, "the folder")).expanduser(), json.loads(json.dumps(facts))
+    run = Path(as_name(folder, "the folder")).expanduser()
+    facts = json.loads(json.dumps(facts))
     try:
         run.mkdir(parents=True, exist_ok=True)
         there = (run / _NOTE).exists()
     except (OSError, ValueError) as error:
-        raise ValueError(f"the folder {str(run)[:80]!r} cannot be made ({error.__class__.__name__}): give another one.") from error
+        raise ValueError(f"the folder {str(run)[:80]!r} cannot be made ({error.__class__.__name__}): "
+                         "give another one.") from error
     before = read_note(run / _NOTE)
     if there and before and afresh:
         keep_only(run, set())
     elif not before and (there or checkpoints_of(run)):
-        raise ValueError(f"{run} holds checkpoints of a run that fine_tune did not begin: give an empty folder.")
-    elif before and (other := [name for name in {**before, **facts} if before.get(name) != facts.get(name)]):
-        changes = ", ".join(f"{name} ({_brief(before.get(name))} there, {_brief(facts.get(name))} here)" for name in other)
-        raise ValueError(f"{run} holds another run, which differs in {changes}: "
-                         "give another folder, the same settings and data, or resume=False to throw that run away.")
+        raise ValueError(f"{run} holds checkpoints of a run that fine_tune did not begin: "
+                         "give an empty folder.")
+    elif before:
+        _check_same(run, before, facts)
     write_note(run / _NOTE, facts)
     return run
+
+
+def _check_same(run: Path, before: dict[str, Any], facts: dict[str, Any]) -> None:
+    "`ValueError` with each difference, if a folder holds another run."
+    changes = []
+    for name in {**before, **facts}:
+        there, here = before.get(name), facts.get(name)
+        if there != here:
+            changes.append(f"{name} ({_brief(there)} there, {_brief(here)} here)")
+    if changes:
+        raise ValueError(
+            f"{run} holds another run, which differs in {', '.join(changes)}: give another folder, "
+            "the same settings and data, or resume=False to throw that run away.")
 
 
 def _brief(value: Any) -> str:

@@ -19,16 +19,24 @@ from .runs import best_of, checkpoints_of, is_whole, keep_only, newest, seal
 from ..store.errors import why
 
 # %% ../../../nbs/ground/tuning/trainer.ipynb #61d57b17
+_LOADING = ("num_workers", "pin_memory", "persistent_workers", "multiprocessing_context",
+            "prefetch_factor", "in_order")
+
+
 class BatchTrainer(Trainer):
     "A `Trainer` that takes its training batches from a batch sampler, and averages the losses of accumulated batches."
     batches: Any = None            # lists of row numbers, in `set_epoch`'s order
     loss_is_scaled_for_ga = False  # the model's loss is the mean of one batch: divide it by the batches of a step
 
-    def get_train_dataloader(self) -> DataLoader:
-        "Batches from the sampler."
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        "Batches from the sampler, loaded as the arguments say."
+        asked = {name: getattr(self.args, f"dataloader_{name}", None) for name in _LOADING}
+        options = {name: value for name, value in asked.items() if value is not None}
         rows: Any = self.train_dataset
-        loader = DataLoader(rows, batch_sampler=self.batches, collate_fn=self.data_collator)
-        return self.accelerator.prepare(loader)
+        loader = DataLoader(
+            rows, batch_sampler=self.batches, collate_fn=self.data_collator, **options)
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
 
 # %% ../../../nbs/ground/tuning/trainer.ipynb #e300ccbe
 class _Keeper(TrainerCallback):
@@ -41,22 +49,28 @@ class _Keeper(TrainerCallback):
         best: str | None = None,       # the figure that decides, such as `accuracy`
         patience: int | None = None,   # evaluations without a better figure until the end
         save_steps: int | None = None,  # steps between checkpoints, beside those of the epochs
-        show: Callable[[list[dict]], Any] = lambda history: None,  # called with the history when it grows
+        show: Callable[[list[dict[str, Any]]], Any] = lambda history: None,  # called when it grows
     ) -> None:
-        self.run, self.best, self.patience, self.save_steps, self.show = run, best, patience, save_steps, show
+        self.run, self.best, self.patience = run, best, patience
+        self.save_steps, self.show = save_steps, show
 
     def is_over(
         self,
-        history: list[dict],  # what `Trainer` logged
+        history: list[dict[str, Any]],  # what `Trainer` logged
     ) -> bool:  # whether the patience is at an end
         "Whether the best figure is too many evaluations ago; the first of equal figures is the best."
-        figures = [entry[f"eval_{self.best}"] for entry in history if f"eval_{self.best}" in entry]
-        best = min if str(self.best).endswith("loss") else max
-        return bool(self.patience and figures) and len(figures) - 1 - figures.index(best(figures)) >= (self.patience or 0)
+        name = f"eval_{self.best}"
+        figures = [entry[name] for entry in history if name in entry]
+        if self.patience is None or not figures:
+            return False
+        best = min(figures) if name.endswith("loss") else max(figures)
+        since = len(figures) - 1 - figures.index(best)
+        return since >= self.patience
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         "Save after so many steps; at an epoch's end it is saved anyway, after the evaluation."
-        if self.save_steps and state.global_step % self.save_steps == 0 and not float(state.epoch).is_integer():
+        is_due = bool(self.save_steps) and state.global_step % self.save_steps == 0
+        if is_due and not float(state.epoch).is_integer():
             control.should_log = control.should_save = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -80,15 +94,16 @@ class _Keeper(TrainerCallback):
 
 # %% ../../../nbs/ground/tuning/trainer.ipynb #07d384d9
 def trainer(
-    ready: Any,      # a `Prepared`: model, splits, batches and figures
-    arguments: Any,  # `TrainingArguments`; their folder is that of the run
+    ready: Any,      # a `Prepared`; the folder of its arguments is that of the run
     tokenizer: Any,  # pads the batches
     **watching: Any,  # for the callback: best, patience, save_steps, show
 ) -> tuple[BatchTrainer, Any]:
-    "A `Trainer` of these parts that writes to nobody's screen, and the callback that watches it."
-    keeper = _Keeper(Path(arguments.output_dir), **watching)
-    made = BatchTrainer(ready.model, arguments, train_dataset=ready.splits["train"], eval_dataset=ready.splits["validation"],
-                        processing_class=tokenizer, compute_metrics=ready.compute, callbacks=[keeper])
+    "A `Trainer` of these parts that prints nothing, and the callback that watches it."
+    keeper = _Keeper(Path(ready.arguments.output_dir), **watching)
+    made = BatchTrainer(
+        ready.model, ready.arguments, train_dataset=ready.splits["train"],
+        eval_dataset=ready.splits["validation"], processing_class=tokenizer,
+        compute_metrics=ready.compute, callbacks=[keeper])
     made.batches = ready.batches
     made.remove_callback(PrinterCallback)
     return made, keeper
@@ -111,15 +126,24 @@ def train_on(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*pin_memory.*")
             trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except Exception as error:  # a full disk is another error in each library that writes: look at what is on the disk
-        broken = [step for step, folder in checkpoints_of(run).items() if not is_whole(folder)]
-        if not broken:
-            raise
-        keep_only(run, set(checkpoints_of(run)) - set(broken))
-        stays = f"that of step {_step(good)} is whole and stays" if (good := newest(run)) else "there was none before it"
-        raise OSError(f"the checkpoint of step {broken[0]} could not be written to {run} ({why(error)}); {stays}. "
-                      "Make room on the disk, and run the same again: it goes on from there.") from error
+    except Exception as error:
+        _say_what_is_broken(run, error)
+        raise
     return _step(last) if last else 0
+
+
+def _say_what_is_broken(run: Path, error: Exception) -> None:
+    "`OSError` with what stays and what to do, if a checkpoint is half written; nothing if all are whole."
+    # A full disk is another error in each library that writes: what is on the disk tells.
+    found = checkpoints_of(run)
+    broken = [step for step, folder in found.items() if not is_whole(folder)]
+    if not broken:
+        return
+    keep_only(run, set(found) - set(broken))
+    good = newest(run)
+    stays = f"that of step {_step(good)} is whole and stays" if good else "there was none before it"
+    raise OSError(f"the checkpoint of step {broken[0]} could not be written to {run} ({why(error)}); {stays}. "
+                  "Make room on the disk, and run the same again: it goes on from there.") from error
 
 
 def keep(
@@ -127,10 +151,12 @@ def keep(
     keeper: Any,   # its callback
 ) -> int:  # the step whose weights the model has now
     "Load the weights of the best checkpoint, if a figure decides."
-    step = trainer.state.best_global_step if keeper.best else None
-    if step:
-        load_model(trainer.model, keeper.run / f"checkpoint-{step}" / "model.safetensors", strict=False)
-    return step or trainer.state.global_step
+    step: int | None = trainer.state.best_global_step if keeper.best else None
+    if not step:
+        last: int = trainer.state.global_step
+        return last
+    load_model(trainer.model, keeper.run / f"checkpoint-{step}" / "model.safetensors", strict=False)
+    return step
 
 
 def _step(checkpoint: Path) -> int:
