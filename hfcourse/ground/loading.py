@@ -127,7 +127,8 @@ def load_model(
         lacking = {name: what for name, what in lacking.items() if name.startswith(body) and ".pooler." not in name}
     if lacking:
         name, what = next(iter(lacking.items()))
-        raise _refusal(source, f"{len(lacking)} weights are missing or do not fit: {name} {what}")
+        share = f"{len(lacking)} of {len(model.state_dict())} weights"
+        raise _refusal(source, f"its file lacks {share} or has them in other sizes: {name} {what}")
     return model
 
 # %% ../../nbs/ground/loading.ipynb #61d57b17
