@@ -402,7 +402,7 @@ def test_an_error_from_elsewhere_is_not_ours(place, tmp_path):
     file.write_text("def call(value):\n    raise ValueError(f'{value}: give another')\n", encoding="utf-8")
     names = {}
     exec(compile(file.read_text(encoding="utf-8"), file, "exec"), names)  # noqa: S102 - written three lines above
-    with pytest.raises(AssertionError, match="library.py: ValueError"):
+    with pytest.raises(AssertionError, match=r"library.py: ValueError"):
         works_or_explains(names["call"], 1)
 
 

@@ -8,7 +8,7 @@ __all__ = ['Text', 'FUNCTIONS', 'Options', 'check_options', 'text_classifier', '
 
 # %% ../../nbs/ground/answering.ipynb #0d3fe9f6
 import copy
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import zip_longest
