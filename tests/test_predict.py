@@ -143,10 +143,10 @@ def test_two_sizes_of_a_batch_are_one_too_many():
     "The error says which to leave out, and either remedy works; a size that is none is named."
     for options in ({"batch_size": 4}, {"tokens_per_batch": 64}, {"batch_size": None, "tokens_per_batch": np.int32(64)}):
         assert len(ours(judge(), TEXTS, **options)) == len(TEXTS)
-    with pytest.raises(ValueError, match="leave out batch_size .* or tokens_per_batch"):
+    with pytest.raises(ValueError, match=r"leave out batch_size .* or tokens_per_batch"):
         ours(judge(), TEXTS, batch_size=4, tokens_per_batch=64)
     for wrong, kind in ((0, ValueError), (True, TypeError), (2.5, TypeError), ("4", TypeError)):
-        with pytest.raises(kind, match="batch_size is .*: give a whole number"):
+        with pytest.raises(kind, match=r"batch_size is .*: give a whole number"):
             ours(judge(), TEXTS, batch_size=wrong)
 
 
@@ -161,7 +161,7 @@ def test_a_device_is_used_or_refused():
         ours(classify, TEXTS, device=-1)
 
 
-@pytest.mark.parametrize(("wrong", "meant"), [("topk", "top_k"), ("apply_function", "function_to_apply"), ("batchsize", "batch_size"),
+@pytest.mark.parametrize(("wrong", "meant"), [("topk", "top_k"), ("function_to_aply", "function_to_apply"), ("batchsize", "batch_size"),
                                               ("devices", "device"), ("return_all_scores", "one of text_pairs, tokens_per_batch"),
                                               ("maxlength", "max_length"), ("truncations", "truncation")])
 def test_an_unknown_option_is_refused_with_the_nearest_known(wrong, meant):
