@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 import torch
 from torch import nn
+from .ground import checks
 from .ground.checks import check_texts
 from .display import Table, heat
 
@@ -24,7 +25,8 @@ def _as_tensor(values: Any, name: str) -> torch.Tensor:
     try:
         tensor = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise TypeError(f"{name}: no numbers in straight rows ({error}): give a tensor of numbers.") from None
+        raise TypeError(f"{name}: no numbers in straight rows ({error}): "
+                        "give a tensor of numbers.") from None
     if tensor.is_complex() or tensor.dim() < 2 or not tensor.numel():
         raise ValueError(f"{name}: {tensor.dtype} of shape {tuple(tensor.shape)}: "
                          "give real numbers of shape (length, width) or more.")
@@ -41,7 +43,8 @@ def _as_mask(mask: Any) -> torch.Tensor:
     "A mask as booleans."
     tensor = _as_tensor(mask, "the mask")
     if tensor.is_floating_point() or not ((tensor == 0) | (tensor == 1)).all():
-        raise ValueError("the mask does not hold 0 and 1: give 1 where a query may look, and 0 elsewhere.")
+        raise ValueError("the mask does not hold 0 and 1: "
+                         "give 1 where a query may look, and 0 elsewhere.")
     return tensor.bool()
 
 
@@ -66,18 +69,22 @@ class Attended:
         "Who looks at whom in one text, to four places."
         weights = self.weights if self.weights.dim() > 2 else self.weights[None]
         weights = weights.reshape(-1, *weights.shape[-3:])  # (rows, heads, queries, keys)
-        asked = {"row": row, "head": 0 if head is None else head}
-        for (what, number), count in zip(asked.items(), weights.shape[:2], strict=True):
-            if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < count:
-                raise ValueError(f"there is no {what} {number!r}: give a number from 0 to {count - 1}.")
+        rows, heads = weights.shape[:2]
+        row = checks.whole(row, "row", 0, rows - 1)
+        if head is not None:
+            head = checks.whole(head, "head", 0, heads - 1)
         shown = weights[row].mean(dim=0) if head is None else weights[row, head]
         keys = _names(shown.shape[1]) if tokens is None else check_texts(tokens, "token")
         if len(keys) != shown.shape[1]:
-            raise ValueError(f"there are {len(keys)} tokens and {shown.shape[1]} keys: give one token a key.")
+            raise ValueError(f"there are {len(keys)} tokens and {shown.shape[1]} keys: "
+                             "give one token a key.")
         queries = keys if shown.shape[0] == shown.shape[1] else _names(shown.shape[0])
-        caption = f"row {row}, " + ("mean of the heads" if head is None else f"head {head}")
-        caption = caption if self.weights.dim() > 2 else ""
-        return heat(shown.round(decimals=4).tolist(), queries, keys, corner="from", caption=caption)
+        caption = ""
+        if self.weights.dim() > 2:
+            which = "mean of the heads" if head is None else f"head {head}"
+            caption = f"row {row}, {which}"
+        shown = shown.round(decimals=4)
+        return heat(shown.tolist(), queries, keys, corner="from", caption=caption)
 
     def __repr__(self) -> str:
         return f"Attended(weights {tuple(self.weights.shape)}, output {tuple(self.output.shape)})"
@@ -93,20 +100,23 @@ def scaled_dot_product(
     value: Any,                    # (..., keys, width)
     *,
     mask: Any = None,              # 1 or True where a query may look; fits (..., queries, keys)
-    scale: float | None = None,    # what scores are multiplied by; one over the root of `size` if None
+    scale: float | None = None,    # of the scores; one over the root of `size` if None
 ) -> Attended:  # a query that may look nowhere gets weights of 0
     "Attention in three of its four steps: scores, softmax, weighted sum."
-    query, key, value = _as_numbers(query, "query"), _as_numbers(key, "key"), _as_numbers(value, "value")
-    if scale is None:
-        scale = 1 / math.sqrt(query.shape[-1])
-    elif isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < 1e30:
-        raise ValueError(f"the scale is {scale!r}: give a number above 0.")
+    query, key = _as_numbers(query, "query"), _as_numbers(key, "key")
+    value = _as_numbers(value, "value")
+    if scale is not None:
+        scale = checks.number(scale, "scale", 1e-30, 1e30)
     allowed = None if mask is None else _as_mask(mask).to(query.device)
     _check_shapes(query, key, value, allowed)
-    scores = query @ key.transpose(-2, -1) * scale
-    weights = (scores if allowed is None else scores.masked_fill(~allowed, -math.inf)).softmax(dim=-1)
-    if allowed is not None:
-        weights = weights.masked_fill(~allowed, 0.0)  # where nothing is allowed, softmax divides 0 by 0
+    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = query @ key.transpose(-2, -1) * factor
+    if allowed is None:
+        weights = scores.softmax(dim=-1)
+    else:
+        weights = scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)
+        # where nothing is allowed, softmax divides 0 by 0
+        weights = weights.masked_fill(~allowed, 0.0)
     return Attended(scores, weights, weights @ value)
 
 
@@ -116,11 +126,12 @@ def _check_shapes(query: Any, key: Any, value: Any, mask: Any) -> None:
     kinds = {(part.dtype, part.device) for part in (query, key, value)}
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2] or len(kinds) > 1:
         raise ValueError(f"{shapes}: give queries and keys of one size, one value a key, one dtype and device.")
+    broadcast: Any = torch.broadcast_shapes  # which torch leaves without types
     try:
-        rows = torch.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+        rows = broadcast(query.shape[:-2], key.shape[:-2])
         scores = (*rows, query.shape[-2], key.shape[-2])
-        torch.broadcast_shapes(rows, value.shape[:-2])
-        fits = mask is None or torch.broadcast_shapes(mask.shape, scores) == scores
+        broadcast(rows, value.shape[:-2])
+        fits = mask is None or broadcast(mask.shape, scores) == scores
     except RuntimeError:
         fits = False
     if not fits:
@@ -213,7 +224,9 @@ def encoder_layer(
     hidden = _as_hidden(hidden_states, parts.first_norm)
     attended = self_attention(layer, hidden, mask=mask).output
     hidden = parts.first_norm(hidden + parts.mix(attended))
-    return parts.second_norm(hidden + parts.shrink(parts.activation(parts.expand(hidden))))
+    wide = parts.activation(parts.expand(hidden))
+    output: torch.Tensor = parts.second_norm(hidden + parts.shrink(wide))
+    return output
 
 # %% ../nbs/06_attention.ipynb #a720fe9d
 @dataclass(frozen=True, eq=False)
@@ -224,14 +237,31 @@ class Masks:
     cross: torch.Tensor    # (rows, 1, targets, length): from the decoder at every real token of the encoder
 
     def __repr__(self) -> str:
-        shapes = (f"{name} {tuple(getattr(self, name).shape)}" for name in ("encoder", "decoder", "cross"))
+        kinds = ("encoder", "decoder", "cross")
+        shapes = [f"{kind} {tuple(getattr(self, kind).shape)}" for kind in kinds]
         return f"Masks({', '.join(shapes)})"
 
+    def table(self,
+        kind: str = "encoder",  # which mask: "encoder", "decoder" or "cross"
+        *,
+        row: int = 0,           # which text of the batch, from 0
+    ) -> Table:  # from each query (a row) to the keys (columns); 1 where it may look
+        "Who may look at whom in one text."
+        if kind not in ("encoder", "decoder", "cross"):
+            raise ValueError(f"there is no mask {kind!r}: "
+                             "give encoder, decoder or cross.")
+        masks: torch.Tensor = getattr(self, kind)
+        mask = masks[checks.whole(row, "row", 0, len(masks) - 1), 0].int()
+        queries, keys = map(_names, mask.shape)
+        caption = f"{kind}, row {row}"
+        return heat(mask.tolist(), queries, keys, corner="from", caption=caption)
+
     def _repr_html_(self) -> str:
-        first = {name: getattr(self, name)[0, 0].int() for name in ("encoder", "decoder", "cross")}
-        tables = (heat(mask.tolist(), *map(_names, mask.shape), corner="from", caption=f"{name}, first row")
-                  for name, mask in first.items() if max(mask.shape) <= 24)
-        return f"<div>{self!r}</div>" + "".join(table._repr_html_() for table in tables)
+        parts = [f"<div>{self!r}</div>"]
+        for kind in ("encoder", "decoder", "cross"):
+            if max(getattr(self, kind).shape[-2:]) <= 24:
+                parts.append(self.table(kind)._repr_html_())
+        return "".join(parts)
 
 
 def attention_masks(
@@ -247,4 +277,7 @@ def attention_masks(
                          "give (rows, length), with as many rows in both.")
     length, count, keys = real.shape[1], own.shape[1], real[:, None, None, :]
     past = torch.ones(count, count, dtype=torch.bool, device=own.device).tril()
-    return Masks(keys.expand(-1, 1, length, -1), own[:, None, None, :] & past, keys.expand(-1, 1, count, -1))
+    return Masks(
+        encoder=keys.expand(-1, 1, length, -1),
+        decoder=own[:, None, None, :] & past,
+        cross=keys.expand(-1, 1, count, -1))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from html import escape
 from io import BytesIO
 from itertools import cycle
+from numbers import Rational, Real
 from typing import Any
 
 # %% ../nbs/display.ipynb #61d57b17
@@ -23,8 +24,10 @@ def show_value(
     "A value as short text: floats to four places, invisible characters escaped, so that a table stays one line a row."
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: ""}[value]
-    if isinstance(value, float):
-        return f"{value:.4f}" if math.isfinite(value) and (value == 0 or 1e-3 <= abs(value) < 1e5) else f"{value:.3g}"
+    if isinstance(value, Real) and not isinstance(value, Rational):
+        number = float(value)
+        plain = number == 0 or 1e-3 <= abs(number) < 1e5
+        return f"{number:.4f}" if plain else f"{number:.3g}"
     text = str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -33,12 +36,13 @@ def shade(
     share: float,  # from -1 to 1; beyond is cut off
 ) -> str:  # an inline style: background and text colour
     "A background for a value, with a text colour that reads on it."
-    if not isinstance(share, (int, float)):
+    if not isinstance(share, Real):
         raise TypeError(f"a share is {type(share).__name__}: give a number from -1 to 1.")
     strength = min(abs(share), 1.0) if share == share else 0.0  # not a number has no shade
     full = (33, 102, 172) if share >= 0 else (179, 88, 6)
     red, green, blue = (round(255 + (channel - 255) * strength) for channel in full)
-    text = "#ffffff" if _luminance(red, green, blue) < 0.179 else "#000000"  # at 0.179 both have the same contrast, 4.6 to 1
+    # at a luminance of 0.179 white and black have the same contrast, 4.6 to 1
+    text = "#ffffff" if _luminance(red, green, blue) < 0.179 else "#000000"
     return f"background:#{red:02x}{green:02x}{blue:02x};color:{text}"
 
 
@@ -57,12 +61,13 @@ class Table:
     shaded: Sequence[str] = ()        # columns whose numbers, from -1 to 1, get a background
 
     def __post_init__(self) -> None:
-        for what, given in [("columns", self.columns), ("rows", self.rows), *(("a row", row) for row in self.rows or [])]:
-            if isinstance(given, (str, bytes)) or not isinstance(given, Sized):
-                raise TypeError(f"{what} of a table: {type(given).__name__} is no list; give a list.")
-        wrong = [row for row in self.rows if len(row) != len(self.columns)]
-        if wrong:
-            raise ValueError(f"a row has {len(wrong[0])} values and the table {len(self.columns)} columns: give one value a column.")
+        _check_list("columns", self.columns)
+        _check_list("rows", self.rows)
+        for row in self.rows:
+            _check_list("a row", row)
+            if len(row) != len(self.columns):
+                raise ValueError(f"a row has {len(row)} values and the table "
+                                 f"{len(self.columns)} columns: give one value a column.")
 
     def _texts(self) -> list[list[str]]:
         "Header and rows as text."
@@ -71,26 +76,43 @@ class Table:
     def __repr__(self) -> str:
         texts = self._texts()
         widths = [max(len(row[i]) for row in texts) for i in range(len(self.columns))]
-        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in texts]
-        return "\n".join([show_value(self.caption)] * bool(self.caption) + lines)
+        lines = [show_value(self.caption)] if self.caption else []
+        for row in texts:
+            cells = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
         texts = [[escape(t, quote=False).replace("|", "\\|") for t in row] for row in self._texts()]
         lines = ["| " + " | ".join(row) + " |" for row in texts]
-        caption = [f"{escape(show_value(self.caption), quote=False)}\n"] * bool(self.caption)
-        return "\n".join([*caption, lines[0], "|" + " --- |" * len(self.columns), *lines[1:]])
+        lines.insert(1, "|" + " --- |" * len(self.columns))
+        if self.caption:
+            lines.insert(0, f"{escape(show_value(self.caption), quote=False)}\n")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col" style="text-align:left">{escape(c)}</th>' for c in self._texts()[0])
-        body = "".join("<tr>" + "".join(self._cell(c, v) for c, v in zip(self.columns, row, strict=True)) + "</tr>" for row in self.rows)
-        caption = f'<caption style="text-align:left">{escape(show_value(self.caption))}</caption>' if self.caption else ""
+        body = "".join(f"<tr>{self._row(row)}</tr>" for row in self.rows)
+        caption = ""
+        if self.caption:
+            text = escape(show_value(self.caption))
+            caption = f'<caption style="text-align:left">{text}</caption>'
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _row(self, row: Sequence[Any]) -> str:
+        "The cells of one row."
+        return "".join(self._cell(*pair) for pair in zip(self.columns, row, strict=True))
 
     def _cell(self, column: str, value: Any) -> str:
         "One cell, shaded when its column is."
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         style = f"text-align:{'right' if number else 'left'}" + (f";{shade(value)}" if number and column in self.shaded else "")
         return f'<td style="{style}">{escape(show_value(value))}</td>'
+
+def _check_list(what: str, given: Any) -> None:
+    "Raise unless a part of a table is a list."
+    if isinstance(given, (str, bytes)) or not isinstance(given, Sized):
+        raise TypeError(f"{what} of a table: {type(given).__name__} is no list; give a list.")
 
 # %% ../nbs/display.ipynb #cdc86cd5
 def heat(
@@ -104,11 +126,15 @@ def heat(
     "A matrix as a shaded table; columns of the same name get their position, so that each stays apart."
     columns, rows, matrix = list(columns), list(rows), [list(line) for line in matrix]
     if len(matrix) != len(rows) or any(len(line) != len(columns) for line in matrix):
-        raise ValueError(f"the matrix does not fit {len(rows)} rows and {len(columns)} columns: give one number for each of them.")
-    if not all(isinstance(number, (int, float)) for line in matrix for number in line):
-        raise TypeError("the matrix does not hold numbers: give rows of numbers from -1 to 1.")
+        raise ValueError(f"the matrix does not fit {len(rows)} rows and {len(columns)} columns: "
+                         "give one number for each of them.")
     names = [name if columns.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(columns)]
-    return Table([corner, *names], [[name, *map(float, line)] for name, line in zip(rows, matrix, strict=True)], caption, names)
+    lines = []
+    for name, line in zip(rows, matrix, strict=True):
+        if not all(isinstance(number, Real) for number in line):
+            raise TypeError("the matrix does not hold numbers: give rows of numbers from -1 to 1.")
+        lines.append([name, *map(float, line)])
+    return Table([corner, *names], lines, caption, names)
 
 # %% ../nbs/display.ipynb #75a280ca
 def strip(
@@ -116,13 +142,23 @@ def strip(
     marks: Sequence[float] | None = None,  # one number a token, from -1 to 1, for its shade
 ) -> str:  # HTML: the tokens in boxes, in a line that wraps
     "Tokens in a row of boxes, shaded by a number each."
-    if tokens is None or isinstance(tokens, (str, bytes)) or not all(isinstance(mark, (int, float)) for mark in marks or []):
-        raise TypeError("tokens are a list of strings and marks a list of numbers: give one number a token.")
-    if marks is not None and len(marks) != len(tokens):
+    wrong = TypeError("tokens are a list of strings and marks a list of numbers: "
+                      "give one number a token.")
+    if isinstance(tokens, (str, bytes)) or not isinstance(tokens, Sized):
+        raise wrong
+    marks = [0.0] * len(tokens) if marks is None else marks
+    if not all(isinstance(mark, Real) for mark in marks):
+        raise wrong
+    if len(marks) != len(tokens):
         raise ValueError(f"{len(tokens)} tokens and {len(marks)} marks: give one mark a token.")
-    boxes = (f'<span style="display:inline-block;margin:1px;padding:1px 5px;border:1px solid #888888;border-radius:4px;{shade(mark)}">'
-             f"{escape(show_value(token)) or '&nbsp;'}</span>" for token, mark in zip(tokens, marks or [0.0] * len(tokens), strict=True))
+    boxes = []
+    for token, mark in zip(tokens, marks, strict=True):
+        style = f"{_BOX};{shade(mark)}"
+        boxes.append(f'<span style="{style}">{escape(show_value(token)) or "&nbsp;"}</span>')
     return '<div style="line-height:2">' + "".join(boxes) + "</div>"
+
+
+_BOX = "display:inline-block;margin:1px;padding:1px 5px;border:1px solid #888888;border-radius:4px"
 
 # %% ../nbs/display.ipynb #11b09c90
 @dataclass(frozen=True)
@@ -139,47 +175,81 @@ class Chart:
     def __post_init__(self) -> None:
         if not isinstance(self.says, str) or not self.says.strip():
             raise ValueError("the chart has no alternative text: write in `says` what a reader sees in it.")
-        if not isinstance(self.lines, Mapping) or not isinstance(self.logs, str) or self.logs not in ("", "x", "y", "xy"):
-            raise TypeError(f"lines are {type(self.lines).__name__}, logs {self.logs!r}: give names with numbers, and x, y or xy.")
-        for name, numbers in [("across", self.across), *self.lines.items()]:
-            given = list(numbers) if isinstance(numbers, Sequence) and not isinstance(numbers, (str, bytes)) else []
-            if not given or not all(isinstance(number, (int, float)) and abs(number) < 1e300 for number in given):
-                raise TypeError(f"{show_value(name)} does not hold finite numbers: give a list with at least one.")
-            if len(given) != len(self.across):
-                raise ValueError(f"{show_value(name)} holds {len(given)} numbers: give {len(self.across)}, one for each number of across.")
+        if not isinstance(self.lines, Mapping):
+            raise TypeError(f"lines are {type(self.lines).__name__}: give names with numbers.")
+        if not isinstance(self.logs, str) or self.logs not in ("", "x", "y", "xy"):
+            raise TypeError(f"logs is {self.logs!r}: give x, y or xy.")
+        _check_line("across", self.across)
+        for name, numbers in self.lines.items():
+            _check_line(name, numbers, len(self.across))
+
+    def table(self) -> Table:
+        "The numbers, one row for each along the horizontal axis."
+        rows = [list(row) for row in zip(self.across, *self.lines.values(), strict=True)]
+        return Table([self.x, *self.lines], rows, self.caption)
 
     def __repr__(self) -> str:
-        rows = [list(row) for row in zip(self.across, *self.lines.values(), strict=True)]
-        return repr(Table([self.x, *self.lines], rows, self.caption))
+        return repr(self.table())
 
     def _repr_html_(self) -> str:
         source = b64encode(self._svg()).decode()
-        caption = f"<figcaption>{escape(show_value(self.caption))}</figcaption>" if self.caption else ""
-        return (f'<figure style="margin:0"><img src="data:image/svg+xml;base64,{source}" alt="{escape(show_value(self.says))}" '
-                f'width="560" style="max-width:100%;height:auto;background:#ffffff">{caption}</figure>')
+        caption = ""
+        if self.caption:
+            caption = f"<figcaption>{escape(show_value(self.caption))}</figcaption>"
+        alt = escape(show_value(self.says))
+        look = 'width="560" style="max-width:100%;height:auto;background:#ffffff"'
+        image = f'<img src="data:image/svg+xml;base64,{source}" alt="{alt}" {look}>'
+        return f'<figure style="margin:0">{image}{caption}</figure>'
 
     def _svg(self) -> bytes:
         "The picture, the same bytes each time."
         import matplotlib
         from matplotlib.figure import Figure
-        with matplotlib.rc_context({"svg.hashsalt": "hfcourse", "font.size": 11, "text.parse_math": False}), warnings.catch_warnings():
+        settings: Any = {"svg.hashsalt": "hfcourse", "font.size": 11, "text.parse_math": False}
+        with matplotlib.rc_context(settings), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a character that the font lacks becomes a box
             figure = Figure(figsize=(7, 3.6), layout="constrained")
             axes = figure.subplots()
-            for (name, numbers), colour, marker in zip(self.lines.items(), cycle(_COLOURS), cycle("os^Dv"), strict=False):
-                axes.plot(self.across, numbers, color=colour, marker=marker if len(numbers) < 30 else None, label=show_value(name))
-            axes.set(xlabel=show_value(self.x), ylabel=show_value(self.y), **{f"{axis}scale": "log" for axis in self.logs})
-            for axis in self.logs:  # plain numbers, and not powers in the notation of mathematics
-                getattr(axes, f"{axis}axis").set_major_formatter("{x:,g}")
-                getattr(axes, f"{axis}axis").set_minor_formatter("")
-            if "x" in self.logs and len(self.across) < 9:
-                axes.set_xticks(list(self.across))
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.grid(alpha=.3)
-            if len(self.lines) > 1:
-                axes.legend(frameon=False)
-            figure.savefig(file := BytesIO(), format="svg", metadata={"Date": None})
+            self._draw(axes)
+            file = BytesIO()
+            figure.savefig(file, format="svg", metadata={"Date": None})
         return file.getvalue()
+
+    def _draw(self, axes: Any) -> None:
+        "The lines and the axes."
+        colours, markers = cycle(_COLOURS), cycle("os^Dv")
+        for name, numbers in self.lines.items():
+            colour, marker = next(colours), next(markers)
+            points = marker if len(numbers) < 30 else None
+            axes.plot(self.across, numbers, color=colour, marker=points, label=show_value(name))
+        axes.set(xlabel=show_value(self.x), ylabel=show_value(self.y))
+        for axis in self.logs:  # plain numbers, and not powers in the notation of mathematics
+            axes.set(**{f"{axis}scale": "log"})
+            getattr(axes, f"{axis}axis").set_major_formatter("{x:,g}")
+            getattr(axes, f"{axis}axis").set_minor_formatter("")
+        if "x" in self.logs and len(self.across) < 9:
+            axes.set_xticks(list(self.across))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=.3)
+        if len(self.lines) > 1:
+            axes.legend(frameon=False)
+
+
+def _finite(number: Any) -> bool:
+    "Whether this is a number that can be drawn."
+    size: Any = abs(number) if isinstance(number, Real) else math.inf
+    return bool(size < 1e300)
+
+
+def _check_line(name: str, numbers: Any, count: int | None = None) -> None:
+    "Raise unless a line of a chart holds as many finite numbers as there are to be."
+    is_list = isinstance(numbers, Sequence) and not isinstance(numbers, (str, bytes))
+    if not is_list or not numbers or not all(map(_finite, numbers)):
+        raise TypeError(f"{show_value(name)} does not hold finite numbers: "
+                        "give a list with at least one.")
+    if count is not None and len(numbers) != count:
+        raise ValueError(f"{show_value(name)} holds {len(numbers)} numbers: "
+                         f"give {count}, one for each number of across.")
 
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000")  # Okabe and Ito's: told apart by the colour-blind

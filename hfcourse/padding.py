@@ -18,40 +18,61 @@ from .display import Table
 from .ground.loading import load
 
 # %% ../nbs/03_padding.ipynb #215d8df6
-def _as_rows(ids: Any) -> list[list[int]]:
+def _as_rows(input_ids: Any) -> list[list[int]]:
     "Rows of ids as lists of int."
+    rows = []
     try:
-        if isinstance(ids, (str, bytes)):
-            raise TypeError(f"they are {type(ids).__name__}")
-        return [[operator.index(i) for i in row] for row in ids]
+        if isinstance(input_ids, (str, bytes)):
+            raise TypeError(f"they are {type(input_ids).__name__}")
+        for row in input_ids:
+            if any(isinstance(number, bool) for number in row):
+                raise TypeError("one is True or False")
+            rows.append([operator.index(number) for number in row])
     except TypeError as error:
-        raise TypeError(f"ids are no rows of whole numbers ({error}): give [[1, 2], [3]] or alike.") from None
+        raise TypeError(f"input_ids are no rows of whole numbers ({error}): "
+                        "give [[1, 2], [3]] or alike.") from None
+    return rows
 
 # %% ../nbs/03_padding.ipynb #61d57b17
 def pad_batch(
-    ids: Sequence[Sequence[int]],  # one row of ids a text
-    pad_id: int,                   # the id to fill with: `tokenizer.pad_token_id`
+    input_ids: Sequence[Sequence[int]],  # one row of ids a text
+    pad_token_id: int,                   # the id to fill with: `tokenizer.pad_token_id`
     *,
-    length: int | None = None,       # ids in each row of the result; as many as in the longest if None
-    multiple_of: int | None = None,  # round the length up to a multiple of this
-    side: str = "right",             # where to fill: "right" or "left"
-) -> tuple[list[list[int]], list[list[int]]]:  # padded ids and mask (1 is real), both (rows, length)
+    max_length: int | None = None,          # ids in each row; as in the longest if None
+    pad_to_multiple_of: int | None = None,  # round the length up to a multiple of this
+    padding_side: str = "right",            # where to fill: "right" or "left"
+) -> tuple[list[list[int]], list[list[int]]]:  # ids and mask: 1 is real, 0 padding
     "Fill every row to one length, and mark what is real."
-    if pad_id is None:
-        raise ValueError("pad_id is None (no pad token?): set tokenizer.pad_token = tokenizer.eos_token.")
-    if side not in ("left", "right"):
-        raise ValueError(f"side is {side!r}: give 'left' or 'right'.")
-    rows, pad_id = _as_rows(ids), checks.whole(pad_id, "pad_id", 0)
+    if pad_token_id is None:
+        raise ValueError("pad_token_id is None (no pad token?): "
+                         "set tokenizer.pad_token = tokenizer.eos_token.")
+    _check_side(padding_side)
+    rows, fill = _as_rows(input_ids), checks.whole(pad_token_id, "pad_token_id", 0)
     longest = max(map(len, rows), default=0)
-    target = longest if length is None else checks.whole(length, "length", 0)
+    target = longest
+    if max_length is not None:
+        target = checks.whole(max_length, "max_length", 0)
     if longest > target:
-        raise ValueError(f"a row has {longest} ids and length is {target}: give more, or truncate first.")
-    if multiple_of is not None:
-        target += -target % checks.whole(multiple_of, "multiple_of", 1)
-    def fill(row: list[int], value: int) -> list[int]:
-        rest = [value] * (target - len(row))
-        return rest + row if side == "left" else row + rest
-    return [fill(row, pad_id) for row in rows], [fill([1] * len(row), 0) for row in rows]
+        raise ValueError(f"a row has {longest} ids and max_length is {target}: "
+                         "give more, or truncate first.")
+    if pad_to_multiple_of is not None:
+        target += -target % checks.whole(pad_to_multiple_of, "pad_to_multiple_of", 1)
+    padded, mask = [], []
+    for row in rows:
+        rest, real = target - len(row), len(row)
+        if padding_side == "left":
+            padded.append([fill] * rest + row)
+            mask.append([0] * rest + [1] * real)
+        else:
+            padded.append(row + [fill] * rest)
+            mask.append([1] * real + [0] * rest)
+    return padded, mask
+
+
+def _check_side(side: Any) -> None:
+    "Raise unless a side is one of the two."
+    if side not in ("left", "right"):
+        raise ValueError(f"padding_side is {side!r}: give 'left' or 'right'.")
 
 # %% ../nbs/03_padding.ipynb #95b7f591
 def _load(model: Any, tokenizer: Any) -> tuple[Any, Any]:
@@ -103,37 +124,51 @@ class MaskEffect:
     without_mask: list[float]             # the same, mask left out
     compared: str                         # "logits" or "hidden states"
 
-    def _repr_html_(self) -> str:
+    def table(self) -> Table:
+        "One row a text."
         begins = [text[:40] for text in self.texts]
-        lines = list(zip(begins, self.real, self.padding, self.with_mask, self.without_mask, strict=True))
+        counts, gaps = (self.real, self.padding), (self.with_mask, self.without_mask)
+        lines = list(zip(begins, *counts, *gaps, strict=True))
         columns = ["text begins", "real", "padding", "with mask", "without mask"]
-        return Table(columns, lines, f"Difference in {self.compared} from the lone row")._repr_html_()
+        return Table(columns, lines, f"Difference in {self.compared} from the lone row")
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
 
 def mask_effect(
     model: Any,                 # a model in evaluation mode, or the name of a checkpoint
     tokenizer: Any = None,      # its tokenizer; left out when `model` is a name
-    texts: Iterable[str] = (),  # one text a row, at least one; the longest sets the length of the batch
+    texts: Iterable[str] = (),  # one text a row; the longest sets the length
     *,
-    side: str | None = None,    # where to fill, "right" or "left"; the tokenizer's own side if None
+    padding_side: str | None = None,  # "right" or "left"; the tokenizer's own if None
 ) -> MaskEffect:  # one difference a row with the mask, and one without
     "Compare every row of a padded batch with the same row alone."
-    if side not in (None, "left", "right"):
-        raise ValueError(f"side is {side!r}: give 'left' or 'right'.")
+    if padding_side is not None:
+        _check_side(padding_side)
     rows = check_texts(texts)
     model, tokenizer = _load(model, tokenizer)
     lengths = [len(tokenizer(text, verbose=False)["input_ids"]) for text in rows]
     if not lengths or min(lengths) == 0:
-        raise ValueError("no text, or a text with no ids: give at least one text, and each with an id.")
+        raise ValueError("no text, or a text with no ids: "
+                         "give at least one text, and each with an id.")
     _check_ready(model, tokenizer, max(lengths))
-    batch = dict(tokenizer(rows, padding=True, padding_side=side or tokenizer.padding_side,
-                           return_attention_mask=True, return_tensors="pt"))
+    batch = dict(tokenizer(
+        rows, padding=True, padding_side=padding_side or tokenizer.padding_side,
+        return_attention_mask=True, return_tensors="pt"))
     bare = {name: values for name, values in batch.items() if name != "attention_mask"}
-    lone = [_first_output(model, dict(tokenizer([text], return_tensors="pt")))[0][0] for text in rows]
-    (masked, compared), (unmasked, _) = _first_output(model, batch), _first_output(model, bare)
+    lone = []
+    for text in rows:
+        output, _ = _first_output(model, dict(tokenizer([text], return_tensors="pt")))
+        lone.append(output[0])
+    masked, compared = _first_output(model, batch)
+    unmasked, _ = _first_output(model, bare)
     real = batch["attention_mask"].bool()
-    return MaskEffect(rows, lengths, [real.shape[1] - n for n in lengths],
-                      _gaps(masked, lone, real), _gaps(unmasked, lone, real), compared)
+    return MaskEffect(
+        texts=rows, real=lengths,
+        padding=[real.shape[1] - length for length in lengths],
+        with_mask=_gaps(masked, lone, real), without_mask=_gaps(unmasked, lone, real),
+        compared=compared)
 
 # %% ../nbs/03_padding.ipynb #29bbe14f
 def _parts(tokenizer: Any, text: str) -> tuple[list[int], list[int], list[int]]:
@@ -152,31 +187,39 @@ class Truncated:
     lost: list[int]                                 # ids lost in each row
     lost_text: list[str] = field(repr=False)        # the same as text
 
+    def table(self) -> Table:
+        "One row a text."
+        kept, begins = map(len, self.input_ids), [text[:40] for text in self.lost_text]
+        lines = list(zip(kept, self.lost, begins, strict=True))
+        return Table(["ids kept", "ids lost", "lost text begins"], lines)
+
     def _repr_html_(self) -> str:
-        lines = list(zip(map(len, self.input_ids), self.lost, [t[:40] for t in self.lost_text], strict=True))
-        return Table(["ids kept", "ids lost", "lost text begins"], lines)._repr_html_()
+        return self.table()._repr_html_()
 
 
 def truncate_batch(
     tokenizer: Any,        # any tokenizer of the library; its `truncation_side` says which end is cut
     texts: Iterable[str],  # one text a row
     *,
-    length: int,           # the most ids that a row may have, special tokens included
+    max_length: int,       # the most ids that a row may have, special tokens included
 ) -> Truncated:  # the rows, and what each lost
     "Cut every row to a length, keep its special tokens, and say what was lost."
-    length, left = checks.whole(length, "length", 1), tokenizer.truncation_side == "left"
+    limit = checks.whole(max_length, "max_length", 1)
+    left = tokenizer.truncation_side == "left"
     rows, lost = [], []
     for text in check_texts(texts):
         before, own, after = _parts(tokenizer, text)
         special = len(before) + len(after)
-        if length < special:
-            raise ValueError(f"length is {length}, and the special tokens alone are {special}: give more.")
-        over = max(0, len(own) + special - length)
+        if limit < special:
+            raise ValueError(f"max_length is {limit}, and "
+                             f"the special tokens alone are {special}: give more.")
+        over = max(0, len(own) + special - limit)
         split = over if left else len(own) - over
         kept, gone = (own[split:], own[:split]) if left else (own[:split], own[split:])
         rows.append(before + kept + after)
         lost.append(gone)
-    return Truncated(rows, [len(gone) for gone in lost], [tokenizer.decode(gone) for gone in lost])
+    texts_lost = [tokenizer.decode(gone) for gone in lost]
+    return Truncated(rows, list(map(len, lost)), texts_lost)
 
 # %% ../nbs/03_padding.ipynb #5f90e042
 @dataclass(frozen=True)
@@ -186,31 +229,37 @@ class Windows:
     spans: list[tuple[int, int]]                    # the text's own ids in each: the first, and past the last
     texts: list[str] = field(repr=False)            # the text of each window, as decoded
 
-    def _repr_html_(self) -> str:
+    def table(self) -> Table:
+        "One row a window."
         lines = [[*span, text[:40]] for span, text in zip(self.spans, self.texts, strict=True)]
-        return Table(["first id", "past the last", "text begins"], lines)._repr_html_()
+        return Table(["first id", "past the last", "text begins"], lines)
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
 
 
 def windows(
-    tokenizer: Any,  # any tokenizer of the library; if it truncates on the left, the first window is the end
+    tokenizer: Any,  # any of the library; truncating on the left begins at the end
     text: str,       # one text of any length
     *,
-    length: int,     # the most ids in a window, special tokens included
+    max_length: int,  # the most ids in a window, special tokens included
     stride: int,     # ids that a window shares with the one before
 ) -> Windows:  # with the rows of the library's `return_overflowing_tokens`
     "Cut a text into overlapping windows."
     before, own, after = _parts(tokenizer, text)
-    room = checks.whole(length, "length", 1) - len(before) - len(after)
+    room = checks.whole(max_length, "max_length", 1) - len(before) - len(after)
     if checks.whole(stride, "stride", 0) >= room:
-        raise ValueError(f"a window has room for {max(room, 0)} ids beside the special tokens, and stride is "
-                         f"{stride}: give a longer length or a smaller stride.")
+        raise ValueError(
+            f"a window has room for {max(room, 0)} ids beside the special tokens, "
+            f"and stride is {stride}: give a larger max_length or a smaller stride.")
     # no window starts in the last `stride` ids: it would hold nothing but shared ones
     starts = range(0, max(len(own) - stride, 1), room - stride)
     spans = [(start, min(start + room, len(own))) for start in starts]
     if tokenizer.truncation_side == "left":
         spans = [(len(own) - end, len(own) - start) for start, end in spans]
     rows = [own[start:end] for start, end in spans]
-    return Windows([before + row + after for row in rows], spans, [tokenizer.decode(row) for row in rows])
+    with_special = [before + row + after for row in rows]
+    return Windows(with_special, spans, [tokenizer.decode(row) for row in rows])
 
 # %% ../nbs/03_padding.ipynb #4ec150a6
 def combine(
@@ -219,11 +268,17 @@ def combine(
 ) -> list[float]:  # one number a label
     "The mean of the windows' logits, each window counted by its number of ids."
     try:
-        logits = [[float(value) for value in row] for row in logits]
+        rows = [[float(value) for value in row] for row in logits]
     except (TypeError, ValueError):
-        raise TypeError("the logits are no rows of numbers: give one row a window, one number a label.") from None
-    if len(logits) == 0 or len(logits) != len(spans):
-        raise ValueError(f"{len(logits)} rows of logits and {len(spans)} spans: give one of each a window.")
-    weights = [max(1, end - start) for start, end in spans]  # an empty text is one window without ids
-    return [float(sum(value * weight for value, weight in zip(column, weights, strict=True)) / sum(weights))
-            for column in zip(*logits, strict=True)]
+        raise TypeError("the logits are no rows of numbers: "
+                        "give one row a window, one number a label.") from None
+    if not rows or len(rows) != len(spans):
+        raise ValueError(f"{len(rows)} rows of logits and {len(spans)} spans: "
+                         "give one of each a window.")
+    # an empty text is one window without ids
+    weights = [max(1, end - start) for start, end in spans]
+    means = []
+    for column in zip(*rows, strict=True):
+        pairs = zip(column, weights, strict=True)
+        means.append(sum(value * weight for value, weight in pairs) / sum(weights))
+    return means

@@ -30,8 +30,8 @@ _all_ = ["Trace", "length_batches"]
 def encode(
     tokenizer: "transformers.PreTrainedTokenizerBase",  # the checkpoint's own tokenizer
     texts: str | Iterable[str],                         # one text or several
-    text_pairs: str | Iterable[str] | None = None,      # as many second texts, for a task on pairs
-) -> "transformers.BatchEncoding":  # tensors of shape (rows, length), the short rows padded
+    text_pairs: str | Iterable[str] | None = None,      # as many second texts
+) -> "transformers.BatchEncoding":  # tensors of shape (rows, length), padded
     "Turn texts into one batch of numbers that the model takes."
     rows = check_texts(texts)
     pairs = None if text_pairs is None else check_texts(text_pairs, "text pair")
@@ -41,7 +41,7 @@ def encode(
         raise ValueError(f"{len(rows)} texts and {len(pairs)} text pairs: "
                          "give one pair for each text.")
     if len(rows) > 1 and tokenizer.pad_token is None:
-        raise ValueError("the tokenizer has no pad token, so it cannot fill short rows: "
+        raise ValueError("the tokenizer has no pad token and cannot fill short rows: "
                          "set tokenizer.pad_token = tokenizer.eos_token.")
     batch: transformers.BatchEncoding = tokenizer(
         rows, pairs, padding=len(rows) > 1, return_tensors="pt")
@@ -50,7 +50,7 @@ def encode(
 # %% ../nbs/01_pipeline.ipynb #f2b030d5
 def forward(
     model: "transformers.PreTrainedModel",  # a body with a head
-    batch: Any,                             # what `encode` gives: tensors of shape (rows, length)
+    batch: Any,  # what `encode` gives: tensors of shape (rows, length)
 ) -> torch.Tensor:  # logits: (rows, labels) for a classifier
     "Run the model on a batch, without training anything, and return its logits."
     length = check_batch(batch)["input_ids"].shape[-1]
@@ -60,7 +60,8 @@ def forward(
                          "truncate, or cut the text into windows (lesson 03).")
     model = calm(model)  # in evaluation mode; yours stays in the mode that it is in
     with torch.inference_mode():
-        output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
+        there = {name: tensor.to(model.device) for name, tensor in batch.items()}
+        output = model(**there)
     if "logits" not in output:
         raise ValueError(f"{type(model).__name__} has no head, so it gives no logits: "
                          "load it with AutoModelForSequenceClassification.")
@@ -87,20 +88,22 @@ def _scores(logits: torch.Tensor, function: str) -> torch.Tensor:
 
 
 def decode(
-    model: "transformers.PreTrainedModel",  # for its label names and the kind of its labels
-    logits: torch.Tensor,                   # (rows, labels)
+    model: "transformers.PreTrainedModel",  # for the names and the kind of its labels
+    logits: torch.Tensor,         # (rows, labels)
     *,
-    top_k: int | None = 1,                  # how many labels a text, best first; None for all
-    function: str | None = None,  # `"softmax"`, `"sigmoid"`, `"none"`; by the settings if None
+    top_k: int | None = 1,        # how many labels a text, best first; None for all
+    function: str | None = None,  # `"softmax"`, `"sigmoid"`, `"none"`; found if None
 ) -> list[Any]:  # a dictionary for each row, or a list of them when `top_k` is not 1
     "Turn logits into labels and scores, as the pipeline does."
     function = activation(model.config) if function is None else function
     if function not in ("softmax", "sigmoid", "none"):
-        raise ValueError(f"function {function!r} is unknown: give one of softmax, sigmoid, none.")
+        raise ValueError(f"function {function!r} is unknown: "
+                         "give one of softmax, sigmoid, none.")
     if top_k is not None:
         top_k = checks.whole(top_k, "top_k")
     if not torch.is_tensor(logits):
-        raise TypeError(f"the logits are {type(logits).__name__}: give the tensor that forward gives.")
+        raise TypeError(f"the logits are {type(logits).__name__}: "
+                        "give the tensor that forward gives.")
     count = model.config.num_labels
     if logits.dim() != 2 or logits.shape[1] != count:
         raise ValueError(f"logits have shape {tuple(logits.shape)}: "
@@ -115,9 +118,9 @@ def decode(
 
 # %% ../nbs/01_pipeline.ipynb #8126d528
 def trace(
-    source: Any,                    # a checkpoint's name or folder, `(model, tokenizer)`, or a pipeline
-    text: str,                      # the text
-    text_pair: str | None = None,   # a second text, where the task is on pairs
+    source: Any,  # a checkpoint's name or folder, `(model, tokenizer)`, or a pipeline
+    text: str,    # the text
+    text_pair: str | None = None,  # a second text, where the task is on pairs
 ) -> Trace:
     "Run one text through a model and keep every stage."
     model, tokenizer = load(source)
@@ -140,14 +143,17 @@ def trace(
         logits=logits, probabilities=probabilities, label=label, answer=answer)
 
 
-def _stages(tokenizer: Any, text: str, text_pair: str | None) -> tuple[Any, dict[str, Any]]:
+def _stages(
+    tokenizer: Any, text: str, text_pair: str | None,
+) -> tuple[Any, dict[str, Any]]:
     "What the model takes for a text, and what the tokenizer says of each token."
     texts = [check_text(text)]
     if text_pair is not None:
         texts.append(check_text(text_pair, "text pair"))
     inputs = tokenizer(*texts, return_tensors="pt", return_special_tokens_mask=True,
                        return_offsets_mapping=tokenizer.is_fast)
-    special, offsets = inputs.pop("special_tokens_mask"), inputs.pop("offset_mapping", None)
+    special = inputs.pop("special_tokens_mask")
+    offsets = inputs.pop("offset_mapping", None)
     row = {name: tensor[0].tolist() for name, tensor in inputs.items()}
     return inputs, {
         "input_ids": row["input_ids"],
@@ -162,7 +168,7 @@ def _read(
     task: str, model: Any, tokenizer: Any, stages: dict[str, Any],
     logits: np.ndarray | None, function: str | None,
 ) -> tuple[Any, Any, Any, Any]:
-    "Logits, probabilities, label and answer of one input, by the task of the model's head."
+    "Logits, probabilities, label and answer of one input, by the task of the head."
     if logits is None:
         return None, None, None, None
     if task != "text-classification":
@@ -173,7 +179,7 @@ def _read(
     return logits, _scores(raw, function).numpy(), answer[0]["label"], answer
 
 # %% ../nbs/01_pipeline.ipynb #06958b3e
-_WINDOW = 4096  # texts held at a time: enough to sort well, little enough for any memory
+_WINDOW = 4096  # texts held at a time: enough to sort well, little for any memory
 
 
 @overload
@@ -195,19 +201,19 @@ def predict(
 
 # %% ../nbs/01_pipeline.ipynb #430022fb
 def predict(
-    source: Any,                          # a classifier's pipeline, checkpoint, or `(model, tokenizer)`
-    texts: Any,                           # a text, a list or column of texts, any iterable of them
+    source: Any,  # a classifier: its pipeline, checkpoint, or `(model, tokenizer)`
+    texts: Any,   # a text, a list or column of texts, or any iterable of them
     *,
-    text_pairs: Any = None,               # as many second texts
-    tokens_per_batch: int | None = None,  # most tokens at once, padding counted; 1024 if None
-    batch_size: int | None = None,        # texts at once, instead of a number of tokens
-    device: Any = None,                   # such as `"cpu"` or `"cuda"`; where the model is if None
-    progress: bool = True,                # show a progress bar
-    precision: str = "fp32",              # `"fp32"`, `"bf16"`, or `"auto"`: bf16 where that is fast
-    truncation: bool | str | None = None,  # cut what is too long; as the pipeline was told if None
-    **options: Any,  # as for the pipeline: top_k, function_to_apply, max_length, add_special_tokens
-) -> Any:  # the pipeline's own answers, in order: a list, or an iterator where texts have no length
-    "Answer many texts as the pipeline does, sorted by length inside, a window at a time."
+    text_pairs: Any = None,   # as many second texts
+    tokens_per_batch: int | None = None,  # most tokens at once, padded; 1024 if None
+    batch_size: int | None = None,  # texts at once, instead of a number of tokens
+    device: Any = None,       # such as `"cpu"` or `"cuda"`; where the model is if None
+    progress: bool = True,    # show a progress bar
+    precision: str = "fp32",  # `"fp32"`, `"bf16"`, or `"auto"`: bf16 where that is fast
+    truncation: bool | str | None = None,  # cut long texts? as the pipeline if None
+    **options: Any,  # `top_k`, `function_to_apply`, `max_length`, `add_special_tokens`
+) -> Any:  # the pipeline's answers: a list, or an iterator for what has no length
+    "Answer many texts as the pipeline does, in batches of like length, fast."
     rows = text_rows(texts, text_pairs)
     if truncation is not None:
         options["truncation"] = truncation
@@ -226,5 +232,5 @@ def predict(
     if not at_hand:
         return answers()
     found = list(answers())
-    # for one text the pipeline gives a list, of all labels that it was asked for or of one
+    # for one text the pipeline gives a list: of the labels asked for, or of one
     return found[0] if lone and "top_k" in options else found

@@ -11,15 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
+import numpy as np
+
+from .ground import checks
 from .ground.checks import check_text, check_texts
 from .display import Table, strip
 
 # %% ../nbs/02_tokenization.ipynb #0ec1bd62
 def _some_texts(texts: Any) -> list[str]:
     "The texts as a list, if there is one at least."
-    if not (checked := check_texts(texts)):
+    checked = check_texts(texts)
+    if not checked:
         raise ValueError("texts is empty: give at least one text.")
     return checked
 
@@ -34,14 +39,20 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         "The ids of `text`."
-        return [self.entries.get(token, self.unk_token_id) for token in self.cut(check_text(text))]
+        tokens = self.cut(check_text(text))
+        return [self.entries.get(token, self.unk_token_id) for token in tokens]
 
     def decode(self, ids: Sequence[int]) -> str:
         "The text of `ids`, as far as they still hold it."
         names = {number: token for token, number in self.entries.items()}
-        if not isinstance(ids, Sequence) or not all(isinstance(n, int) and n in names for n in ids):
-            raise ValueError(f"not all ids have an entry: give a list of numbers from 0 to {len(self) - 1}.")
-        return self.glue([names[number] for number in ids])
+        tokens: list[str] = []
+        for number in ids if isinstance(ids, (Sequence, np.ndarray)) else [None]:
+            is_whole = isinstance(number, Integral) and not isinstance(number, bool)
+            if not is_whole or number not in names:
+                raise ValueError("not all ids have an entry: "
+                                 f"give a list of numbers from 0 to {len(self) - 1}.")
+            tokens.append(names[int(number)])
+        return self.glue(tokens)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -49,8 +60,13 @@ class Vocabulary:
     def __repr__(self) -> str:
         return f"Vocabulary({len(self)} entries: {' '.join(map(repr, list(self.entries)[:8]))} ...)"
 
+    def table(self) -> Table:
+        "The first eight entries, and how many there are."
+        first = list(self.entries.items())[:8]
+        return Table(["token", "id"], first, f"{len(self)} entries")
+
     def _repr_html_(self) -> str:
-        return Table(["token", "id"], list(self.entries.items())[:8], f"{len(self)} entries")._repr_html_()
+        return self.table()._repr_html_()
 
 # %% ../nbs/02_tokenization.ipynb #654362e4
 def _words(text: str) -> list[str]:
@@ -58,13 +74,17 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+|[^\w\s]", text)
 
 
-def _counted(texts: Any, cut: Callable, glue: Callable, size: int | None = None) -> Vocabulary:
+def _counted(
+    texts: Any, cut: Callable[[str], list[str]], glue: Callable[[Sequence[str]], str],
+    size: int | None = None,
+) -> Vocabulary:
     "A vocabulary of what `cut` gives, the most frequent first, after the unknown token."
-    if size is not None and (not isinstance(size, int) or size < 1):
-        raise ValueError(f"size is {size!r}: give a number of entries, 1 or more, or None for all.")
+    if size is not None:
+        size = checks.whole(size, "size")
     counts = Counter(token for text in _some_texts(texts) for token in cut(text))
     known = [token for token, _ in counts.most_common(None if size is None else size - 1)]
-    return Vocabulary({token: number for number, token in enumerate(["[UNK]", *known])}, cut, glue)
+    entries = {token: number for number, token in enumerate(["[UNK]", *known])}
+    return Vocabulary(entries, cut, glue)
 
 
 def word_vocabulary(
@@ -116,7 +136,7 @@ def _check_tokenizer(tokenizer: Any) -> None:
         raise TypeError(f"give what AutoTokenizer.from_pretrained returns, not {type(tokenizer).__name__}.")
 
 
-def _row(name: str, tokenizer: Any, texts: list[str]) -> list:
+def _row(name: str, tokenizer: Any, texts: list[str]) -> list[Any]:
     "What one tokenizer makes of the texts."
     if not (own := isinstance(tokenizer, Vocabulary)):
         _check_tokenizer(tokenizer)
@@ -181,7 +201,9 @@ class Steps:
         return self.table()._repr_html_() + strip(self.tokens[:60], [0.4 * m for m in self.special[:60]])
 
 # %% ../nbs/02_tokenization.ipynb #49b6d1a5
-def _kept(tokenizer: Any, text: str, inner: Mapping) -> dict[int, tuple[int, int, str]]:
+def _kept(
+    tokenizer: Any, text: str, inner: Mapping[str, Any],
+) -> dict[int, tuple[int, int, str]]:
     "For each character of a token that stands in the text itself: where it starts and ends, and the token."
     same = getattr(tokenizer.backend_tokenizer.normalizer, "normalize_str", str)
     added = {number: token.content for number, token in tokenizer.added_tokens_decoder.items()}
@@ -191,7 +213,9 @@ def _kept(tokenizer: Any, text: str, inner: Mapping) -> dict[int, tuple[int, int
     return {place: span for span in spans for place in range(*span[:2])}
 
 
-def _by_backend(backend: Any, text: str, kept: Mapping[int, tuple]) -> tuple[str, tuple[str, ...]]:
+def _by_backend(
+    backend: Any, text: str, kept: Mapping[int, Any],
+) -> tuple[str, tuple[str, ...]]:
     "The normalised text and its words, with every kept token whole."
     from tokenizers import PreTokenizedString
     string = PreTokenizedString(text)

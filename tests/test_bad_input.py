@@ -15,7 +15,7 @@ import huggingface_hub
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from near import small
+from near import pipe, small
 from paths import ROOT
 from transformers import DataCollatorWithPadding
 
@@ -36,7 +36,7 @@ from hfcourse import (
     training,
 )
 from hfcourse.assets import AssetError
-from hfcourse.ground import checks, forward, loading, report, saving, tables, tokenised, trace
+from hfcourse.ground import answering, checks, forward, lengths, loading, report, saving, tables, tokenised, trace
 from hfcourse.ground.small import small_model, small_tokenizer
 
 ACCEPTED = ROOT / "tests" / "support" / "accepted.json"  # what each parameter takes and refuses
@@ -55,6 +55,7 @@ PAIR = {"one": ["The cat"], "two": ["A dog"], "label": [1]}
 
 # One entry for each parameter that takes data. Parameters that take a model or a tokenizer itself are left to the type checker.
 CALLS = {
+    "ground.checks.whole": [lambda v: checks.whole(v, "whole")],
     "ground.checks.number": [lambda v: checks.number(v, "number", 0, 1)],
     "pipeline.encode": [lambda v: pipeline.encode(TOKENIZER, v), lambda v: pipeline.encode(TOKENIZER, ["a"], v)],
     "pipeline.forward": [lambda v: pipeline.forward(MODEL, v), lambda v: pipeline.forward(MODEL, {"input_ids": v})],
@@ -66,7 +67,16 @@ CALLS = {
     "pipeline.predict": [lambda v: predicted(v), lambda v: predicted([v]), lambda v: predicted(iter([v])), lambda v: predicted({"text": v}),
                          lambda v: predicted([{"text": "a", "text_pair": v}]), lambda v: predicted("a", text_pairs=v),
                          lambda v: predicted(["a"], tokens_per_batch=v), lambda v: predicted(["a"], function_to_apply=v),
-                         lambda v: predicted(["a"], precision=v), lambda v: predicted([v], on=small("gpt2", "text-classification"))],
+                         lambda v: predicted(["a"], precision=v), lambda v: predicted([v], on=small("gpt2", "text-classification")),
+                         *(lambda v, name=name: predicted(["a"], **{name: v}) for name in (
+                             "batch_size", "device", "top_k", "max_length", "truncation", "add_special_tokens", "top_kk"))],
+    "ground.lengths.length_batches": [lambda v: lengths.length_batches(v, 9), lambda v: lengths.length_batches([2, 1], v),
+                                      lambda v: lengths.length_batches([2, 1], batch_size=v)],
+    "ground.answering.check_options": [lambda v: answering.check_options({"top_k": v}),
+                                       lambda v: answering.check_options({str(v): 1})],
+    "ground.answering.text_rows": [lambda v: list(answering.text_rows(v, None)), lambda v: list(answering.text_rows(["a"], v))],
+    "ground.answering.moved": [lambda v: answering.moved(pipe("text-classification", *JUDGE), v)],
+    "ground.answering.reader_of": [lambda v: answering.reader_of(cut(v), {}), lambda v: answering.reader_of(JUDGE, {"top_k": v})],
     "assets.checkpoint": [lambda v: assets.checkpoint(cut(v))],
     "assets.dataset": [assets.dataset],
     "assets.metric": [assets.metric],
@@ -122,12 +132,12 @@ CALLS = {
                                         lambda v: tokenization.compare_tokenizers(["a"], v)],
     "tokenization.Vocabulary": [WORDS.encode, WORDS.decode],
     "padding.pad_batch": [lambda v: padding.pad_batch(v, 0), lambda v: padding.pad_batch([[1]], v),
-                          lambda v: padding.pad_batch([[1]], 0, length=v), lambda v: padding.pad_batch([[1]], 0, side=v)],
+                          lambda v: padding.pad_batch([[1]], 0, max_length=v), lambda v: padding.pad_batch([[1]], 0, padding_side=v)],
     "padding.mask_effect": [lambda v: padding.mask_effect(*JUDGE, v)],
-    "padding.truncate_batch": [lambda v: padding.truncate_batch(TOKENIZER, v, length=9),
-                               lambda v: padding.truncate_batch(TOKENIZER, ["a"], length=v)],
-    "padding.windows": [lambda v: padding.windows(TOKENIZER, v, length=9, stride=2),
-                        lambda v: padding.windows(TOKENIZER, "a", length=v, stride=v)],
+    "padding.truncate_batch": [lambda v: padding.truncate_batch(TOKENIZER, v, max_length=9),
+                               lambda v: padding.truncate_batch(TOKENIZER, ["a"], max_length=v)],
+    "padding.windows": [lambda v: padding.windows(TOKENIZER, v, max_length=9, stride=2),
+                        lambda v: padding.windows(TOKENIZER, "a", max_length=v, stride=v)],
     "attention.scaled_dot_product": [lambda v: attention.scaled_dot_product(v, [[1.0]], [[1.0]]),
                                      lambda v: attention.scaled_dot_product([[1.0]], v, v), lambda v: html_of(attended(mask=v)),
                                      lambda v: attended(scale=v)],
@@ -137,6 +147,7 @@ CALLS = {
                                 lambda v: attention.encoder_layer(LAYER, HIDDEN, mask=v)],
     "attention.layers_of": [attention.layers_of],
     "attention.attention_masks": [lambda v: html_of(attention.attention_masks(v)), lambda v: attention.attention_masks([[1]], targets=v)],
+    "attention.Masks": [lambda v: attention.attention_masks([[1]]).table(v), lambda v: attention.attention_masks([[1]]).table(row=v)],
     "attention.Attended": [lambda v: html_of(attended().table(v)), lambda v: attended().table(row=v), lambda v: attended().table(head=v)],
     "tokenization.steps": [lambda v: html_of(tokenization.steps(TOKENIZER, v)), lambda v: tokenization.steps(v, "a")],
     "models.blueprint": [models.blueprint],
@@ -220,9 +231,13 @@ FILES = ("ground.trace.Trace", "ground.saving.save_json", "ground.saving.load_js
 NO_DATA = {  # what takes models and settings, or holds what another function checked
     "ground.tokenised.LABELS", "collation.STRATEGIES", "collation.Speed", "collation.PaddingCost", "collation.PaddingBill",
     "pipeline.activation", "ground.forward.task_of", "ground.forward.label_names", "ground.forward.longest_input",
+    "ground.forward.twin", "ground.forward.calm", "ground.forward.told",
+    "ground.lengths.budgeted", "ground.lengths.cut_into", "ground.lengths.one_size", "ground.lengths.mean_pool",
+    "ground.answering.Text", "ground.answering.Options", "ground.answering.FUNCTIONS", "ground.answering.Reader",
+    "ground.answering.text_classifier", "ground.answering.with_model",
     "ground.forward.Captured", "ground.loading.classifier", "ground.saving.write_note", "ground.saving.read_note",
-    "ground.loading.name_of", "ground.loading.reading", "ground.small.ARCHITECTURES", "ground.small.TEXTS", "assets.quiet", "assets.AssetError", "tokenization.Steps",
-    "attention.ENCODERS", "attention.Masks",
+    "ground.loading.name_of", "ground.loading.reading", "ground.small.ARCHITECTURES", "ground.small.TEXTS",
+    "assets.quiet", "assets.AssetError", "tokenization.Steps", "attention.ENCODERS",
     "pipeline.Trace", "padding.combine", "padding.MaskEffect", "padding.Truncated", "padding.Windows",
     "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
     "evaluation.Report",
@@ -232,8 +247,8 @@ NO_DATA = {  # what takes models and settings, or holds what another function ch
 }
 STRUCTURES = {  # wrong in structure, not in a single value
     "a checkpoint's name of 100,000 characters": lambda: assets.checkpoint("x" * 100_000),
-    "mask_effect(side=1.5)": lambda: padding.mask_effect(*JUDGE, ["a"], side=1.5),
-    "mask_effect(side='up')": lambda: padding.mask_effect(*JUDGE, ["a"], side="up"),
+    "mask_effect(padding_side=1.5)": lambda: padding.mask_effect(*JUDGE, ["a"], padding_side=1.5),
+    "mask_effect(padding_side='up')": lambda: padding.mask_effect(*JUDGE, ["a"], padding_side="up"),
     "combine(None)": lambda: padding.combine(None, [(0, 1)]),
     "combine of texts": lambda: padding.combine([["a"]], [(0, 1)]),
     "shade of a text": lambda: display.shade("a"),
@@ -343,8 +358,8 @@ def nothing_hangs_and_nothing_is_fetched(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", [
     "pipeline", "assets", "display", "tokenization", "padding", "attention", "models", "heads", "pairs", "evaluation", "mapping",
-    "collation", "training", "ground.checks", "ground.forward", "ground.loading", "ground.small", "ground.saving", "ground.tables", "ground.tokenised",
-    "ground.trace", "ground.report"])
+    "collation", "training", "ground.checks", "ground.lengths", "ground.answering", "ground.forward", "ground.loading",
+    "ground.small", "ground.saving", "ground.tables", "ground.tokenised", "ground.trace", "ground.report"])
 def test_every_public_name_is_tried(name):
     "A function that is added is added here too."
     names = {f"{name}.{one}" for one in import_module(f"hfcourse.{name}").__all__}

@@ -1,6 +1,8 @@
 """The rules of the house: who may import whom, no circle, one thing bears one name, and every old name still imports."""
 import ast
 import json
+import subprocess
+import sys
 import warnings
 from importlib import import_module
 
@@ -112,3 +114,12 @@ def test_the_most_used_names_come_from_the_package():
         assert getattr(hfcourse, name) is not None and name in dir(hfcourse)
     with pytest.raises(AttributeError, match="no attribute 'tarce'"):
         _ = hfcourse.tarce
+
+
+@pytest.mark.parametrize("module", ["hfcourse", "hfcourse.display", "hfcourse.tokenization", "hfcourse.ground.checks",
+                                    "hfcourse.ground.lengths", "hfcourse.ground.saving", "hfcourse.ground.trace"])
+def test_what_needs_no_model_imports_no_torch(module):
+    "Importing torch and transformers takes seconds: a module that can do without them does."
+    script = f"import sys, {module}; print(sorted({{'torch', 'transformers', 'datasets', 'matplotlib', 'scipy'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -161,7 +161,7 @@ def test_a_device_is_used_or_refused():
         ours(classify, TEXTS, device=-1)
 
 
-@pytest.mark.parametrize(("wrong", "meant"), [("topk", "top_k"), ("apply_function", "function_to_apply"), ("batchsize", "batch_size"),
+@pytest.mark.parametrize(("wrong", "meant"), [("topk", "top_k"), ("function_to_aply", "function_to_apply"), ("batchsize", "batch_size"),
                                               ("devices", "device"), ("return_all_scores", "one of text_pairs, tokens_per_batch"),
                                               ("maxlength", "max_length"), ("truncations", "truncation")])
 def test_an_unknown_option_is_refused_with_the_nearest_known(wrong, meant):

@@ -43,7 +43,9 @@ class Options(TypedDict, total=False):
     add_special_tokens: bool
 
 
+#: What `function_to_apply` may be.
 FUNCTIONS = ("softmax", "sigmoid", "none")
+_TRUNCATIONS = ("longest_first", "only_first", "only_second", "do_not_truncate")
 
 
 def check_options(
@@ -61,10 +63,18 @@ def check_options(
         if checked.get(name) is not None:
             checked[name] = checks.whole(checked[name], name)
     function = checked.get("function_to_apply")
-    if function is not None and str(getattr(function, "name", function)).lower() not in FUNCTIONS:
-        raise ValueError(f"function_to_apply {function!r} is unknown: give one of {', '.join(FUNCTIONS)}.")
-    if not isinstance(checked.get("add_special_tokens", True), bool):
-        raise TypeError(f"add_special_tokens is {checked['add_special_tokens']!r}: give True or False.")
+    # the library also takes a member of its own enumeration
+    named = str(getattr(function, "name", function)).lower()
+    if function is not None and named not in FUNCTIONS:
+        raise ValueError(f"function_to_apply {function!r} is unknown: "
+                         f"give one of {', '.join(FUNCTIONS)}.")
+    cut = checked.get("truncation", True)
+    if not isinstance(cut, bool) and cut not in _TRUNCATIONS:
+        raise ValueError(f"truncation {cut!r} is unknown: "
+                         f"give True, False or one of {', '.join(_TRUNCATIONS)}.")
+    special = checked.get("add_special_tokens", True)
+    if not isinstance(special, bool):
+        raise TypeError(f"add_special_tokens is {special!r}: give True or False.")
     return checked
 
 # %% ../../nbs/ground/answering.ipynb #5772f224
@@ -97,9 +107,9 @@ def with_model(
 
 
 def moved(
-    pipe: Any,           # a pipeline
-    device: Any = None,  # a name or a torch.device; where the pipeline's model is if None
-    precision: str = "fp32",  # `"fp32"` leaves the model as it is; `"bf16"`, or `"auto"`: bf16 where it is fast
+    pipe: Any,                # a pipeline
+    device: Any = None,       # a name or a torch.device; where the pipeline's model is if None
+    precision: str = "fp32",  # `"fp32"`: as the model is; `"bf16"`; `"auto"`: bf16 where it is fast
 ) -> Any:  # the same pipeline where nothing changes, or one with a copy of its model
     "The pipeline on a device and in a precision; the caller's model is left alone."
     there = pipe.device
@@ -118,7 +128,7 @@ def moved(
 
 # %% ../../nbs/ground/answering.ipynb #489f709a
 def text_rows(
-    texts: Any,       # a text, or any iterable of texts and of dictionaries with `text` and `text_pair`
+    texts: Any,       # a text, or an iterable of texts, or of dictionaries with `text`, `text_pair`
     text_pairs: Any,  # as many second texts, or None
 ) -> Iterator[tuple[str, str]]:  # each text with its second text, or with an empty one
     "Texts and their pairs, checked one by one; `TypeError` at once for what holds no texts."
@@ -136,10 +146,8 @@ def text_rows(
 def _checked(firsts: Iterable[Any], seconds: Iterable[Any] | None) -> Iterator[tuple[str, str]]:
     "Each text and its pair, or an empty one, as strings."
     missing = object()
-    both: Iterable[tuple[Any, Any]]
-    if seconds is None:
-        both = ((first, "") for first in firsts)
-    else:
+    both: Iterable[tuple[Any, Any]] = ((first, "") for first in firsts)
+    if seconds is not None:
         both = zip_longest(firsts, seconds, fillvalue=missing)
     for i, (text, pair) in enumerate(both):
         if text is missing or pair is missing:
@@ -168,7 +176,8 @@ class Reader:
         rows = _encoded(self.pipe.tokenizer, window, self.first)
         lengths = [len(row["input_ids"]) for row in rows]
         if 0 in lengths:
-            raise ValueError(f"the text {window[lengths.index(0)][0]!r} gives no tokens: leave it out.")
+            text, _ = window[lengths.index(0)]
+            raise ValueError(f"the text {text!r} gives no tokens: leave it out.")
         limit = longest_input(self.pipe.model, self.pipe.tokenizer)
         if limit and max(lengths) > limit:
             raise ValueError(f"a text has {max(lengths)} tokens and the model takes {limit}: "
@@ -218,10 +227,10 @@ def _encoded(
 
 
 def reader_of(
-    source: Any,                          # a text-classification pipeline, a checkpoint, or `(model, tokenizer)`
+    source: Any,                          # a pipeline, a checkpoint, or `(model, tokenizer)`
     options: Mapping[str, Any],           # what the pipeline would be called with, by name
     *,
-    tokens_per_batch: int | None = None,  # most tokens in a batch; 1024 if neither this nor batch_size is given
+    tokens_per_batch: int | None = None,  # most tokens in a batch; 1024 if no size is given
     batch_size: int | None = None,        # rows in a batch
     device: Any = None,                   # a name or a torch.device; where the model is if None
     precision: str = "fp32",              # `"fp32"`, `"bf16"` or `"auto"`

@@ -25,10 +25,13 @@ def check_batch(
     batch: Any,  # what was given as a batch
 ) -> Any:  # the same batch
     "A batch as a tokenizer gives it; `TypeError` if it is none, `ValueError` if it has no tokens."
-    tensors = [batch.get("input_ids"), *batch.values()] if isinstance(batch, Mapping) else [None]
+    tensors = [None]
+    if isinstance(batch, Mapping):
+        tensors = [batch.get("input_ids"), *batch.values()]
     if not all(torch.is_tensor(tensor) and tensor.dim() == 2 for tensor in tensors):
-        raise TypeError(f"the batch is {type(batch).__name__}, but not of tensors of shape (rows, length): "
-                        "give what encode gives, or a tokenizer with return_tensors=\"pt\".")
+        raise TypeError(f"the batch is {type(batch).__name__}, but not of tensors of shape "
+                        "(rows, length): give what encode gives, or a tokenizer with "
+                        "return_tensors=\"pt\".")
     if not batch["input_ids"].numel():
         raise ValueError("the batch has no tokens: give a text that is not empty.")
     return batch
@@ -46,9 +49,12 @@ _HEADS = {
 
 def task_of(
     model: "PreTrainedModel",  # any model of the library
-) -> str:  # the pipeline's name of the task, or `"feature-extraction"` where there is no head that is known
+) -> str:  # the pipeline's name of the task, or `"feature-extraction"` where no head is known
     "The task that a model's head is for, by the name of its class."
-    return next((task for ending, task in _HEADS.items() if type(model).__name__.endswith(ending)), "feature-extraction")
+    for ending, task in _HEADS.items():
+        if type(model).__name__.endswith(ending):
+            return task
+    return "feature-extraction"
 
 # %% ../../nbs/ground/forward.ipynb #cb595421
 def label_names(
@@ -65,15 +71,17 @@ def longest_input(
     "How many tokens the model takes at most."
     positions = getattr(model.config, "max_position_embeddings", None) or 0
     for name, module in model.base_model.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            positions = module.num_embeddings - module.padding_idx - 1  # RoBERTa counts from the place after padding
-    limits = [n for n in (positions, getattr(tokenizer, "model_max_length", None)) if n and n < 1e9]
-    return min(limits, default=None)
+        padding = getattr(module, "padding_idx", None)
+        if name.endswith("position_embeddings") and padding is not None:
+            # RoBERTa counts from the place after padding
+            positions = module.num_embeddings - padding - 1
+    limits = (positions, getattr(tokenizer, "model_max_length", None))
+    return min([limit for limit in limits if limit and limit < 1e9], default=None)
 
 # %% ../../nbs/ground/forward.ipynb #923e19f0
 def twin(
     model: "PreTrainedModel",  # any model of the library
-) -> "PreTrainedModel":  # the same model: settings, modes and hooks are its own, weights are shared
+) -> Any:  # the same model: settings, modes and hooks are its own, weights are shared
     "The model once more, to be switched without a change to the first; no weight is copied."
     shared: dict[int, Any] = {}
     for tensor in chain(model.parameters(), model.buffers()):
@@ -87,7 +95,7 @@ def twin(
 
 def calm(
     model: "PreTrainedModel",  # any model of the library
-) -> "PreTrainedModel":  # the model where it is in evaluation mode, or else a twin that is
+) -> Any:  # the model where it is in evaluation mode, or else a twin that is
     "A model that answers the same each time, whatever the mode of the one that is given."
     if any(layer.training for layer in model.modules()):
         return twin(model).eval()
@@ -118,7 +126,7 @@ def _part_of(name: str, both: bool) -> str | None:
 
 
 def _watch(model: "PreTrainedModel", length: int) -> dict[str, torch.Tensor]:
-    "What the input's embedding layers give, each at its first call, and the pooled vector; filled by a call."
+    "What the embedding layers first give, and the pooled vector; a call of the model fills it."
     seen: dict[str, torch.Tensor] = {}
 
     def keep_part(part: str) -> Callable[..., None]:
@@ -144,9 +152,9 @@ def _watch(model: "PreTrainedModel", length: int) -> dict[str, torch.Tensor]:
 
 
 def capture(
-    model: "PreTrainedModel",  # any text model of the library; it is left as it is, also while this runs
+    model: "PreTrainedModel",  # any text model of the library; left as it is, also meanwhile
     inputs: Any,               # one input, as its tokenizer gives it: tensors of shape (1, length)
-    task: str | None = None,   # the pipeline's name of the task; what the model's head is for if None
+    task: str | None = None,   # the pipeline's name of the task; what the head is for if None
 ) -> Captured:  # the parts, as float32 arrays on the CPU
     "Run the model once on one input and keep its parts."
     inputs = {name: value.to(model.device) for name, value in check_batch(inputs).items()}
@@ -182,7 +190,9 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().float().cpu().numpy()
 
 # %% ../../nbs/ground/forward.ipynb #4c78149a
-def _entities(probabilities: np.ndarray, labels: dict[int, str], row: dict[str, Any]) -> list[dict[str, Any]]:
+def _entities(
+    probabilities: np.ndarray, labels: dict[int, str], row: dict[str, Any],
+) -> list[dict[str, Any]]:
     "One entry for each token that is not special and whose label is not O."
     best = probabilities.argmax(axis=-1).tolist()
     offsets = row["offsets"] or [(None, None)] * len(best)
@@ -207,7 +217,8 @@ def _likeliest(
 
 
 def _fillings(
-    probabilities: np.ndarray, places: list[int], ids: list[int], tokenizer: "PreTrainedTokenizerBase",
+    probabilities: np.ndarray, places: list[int], ids: list[int],
+    tokenizer: "PreTrainedTokenizerBase",
 ) -> list[list[dict[str, Any]]]:
     "For each mask the likeliest tokens, each with the text that it makes."
     answers = []
@@ -224,13 +235,13 @@ def token_answer(
     task: str,                             # the pipeline's name of a task on tokens
     model: "PreTrainedModel",              # for its label names
     tokenizer: "PreTrainedTokenizerBase",  # to write tokens as text
-    row: dict[str, Any],                   # `input_ids`, `tokens`, `offsets`, `special` of the input
+    row: dict[str, Any],                   # the input's `input_ids`, `tokens`, `offsets`, `special`
     logits: np.ndarray,                    # (length, labels or vocabulary)
-) -> tuple[np.ndarray, np.ndarray, Any, list[Any]]:  # the logits that matter, their probabilities, the label, the answer
-    "Read a token task's answer as its pipeline does; `ValueError` where fill-mask has no mask to fill."
+) -> tuple[np.ndarray, np.ndarray, Any, list[Any]]:  # logits used, probabilities, label, answer
+    "Read a token task's answer as its pipeline does; `ValueError` where there is no mask to fill."
     if not isinstance(logits, np.ndarray) or logits.ndim != 2:
-        raise TypeError(f"the logits are {type(logits).__name__}, not an array of shape (length, labels): "
-                        "give what capture keeps.")
+        raise TypeError(f"the logits are {type(logits).__name__}, not an array of shape "
+                        "(length, labels): give what capture keeps.")
     if task == "token-classification":
         names, probabilities = label_names(model), softmax(logits, axis=-1)
         labels = [names[label] for label in probabilities.argmax(axis=-1).tolist()]
@@ -243,18 +254,20 @@ def token_answer(
     ids = row["input_ids"]
     places = [i for i, token in enumerate(ids) if token == tokenizer.mask_token_id]
     if not places:
-        raise ValueError(f"the text has no mask to fill: write {tokenizer.mask_token} where a token is missing.")
+        raise ValueError("the text has no mask to fill: "
+                         f"write {tokenizer.mask_token} where a token is missing.")
     at_masks = logits[places]
     probabilities = softmax(at_masks, axis=-1)
     answers = _fillings(probabilities, places, ids, tokenizer)
-    return at_masks, probabilities, answers[0][0]["token_str"], answers[0] if len(places) == 1 else answers
+    answer = answers[0] if len(places) == 1 else answers
+    return at_masks, probabilities, answers[0][0]["token_str"], answer
 
 # %% ../../nbs/ground/forward.ipynb #e1b6a9d7
 def told(
     pipe: "Pipeline",  # any pipeline that takes a text
     **options: Any,    # what it would be called with
 ) -> tuple[dict[str, Any], dict[str, Any]]:  # what its first stage is handed, and its last
-    "What a pipeline hands to its first and to its last stage: from when it was made and from this call."
+    "What a pipeline hands to its first stage and to its last, by what it was told until then."
     heard: list[dict[str, Any]] = []
 
     def listen(given: Any, **handed: Any) -> Any:

@@ -47,7 +47,7 @@ def cut_into(
 # %% ../../nbs/ground/lengths.ipynb #e3ce7911
 def length_batches(
     lengths: Any,                         # tokens of each row: a list or an array
-    tokens_per_batch: int | None = None,  # most tokens of a batch, padding counted; a row may have more
+    tokens_per_batch: int | None = None,  # most tokens of a batch, padded; a row may have more
     *,
     batch_size: int | None = None,        # rows in a batch, instead of a number of tokens
 ) -> list[list[int]]:  # the rows of each batch, by their place in `lengths`
@@ -70,15 +70,16 @@ def one_size(
 ) -> None:
     "Raise `ValueError` unless one of the two ways to say how large a batch is was chosen."
     if tokens_per_batch is not None and batch_size is not None:
-        raise ValueError("batch_size and tokens_per_batch are both given: leave out batch_size to fill "
-                         "batches by tokens, or tokens_per_batch to fill them by rows.")
+        raise ValueError("batch_size and tokens_per_batch are both given: leave out batch_size to "
+                         "fill batches by tokens, or tokens_per_batch to fill them by rows.")
     if tokens_per_batch is None and batch_size is None:
         raise ValueError("the size of a batch is not given: give tokens_per_batch or batch_size.")
 
 
 def _counts(lengths: Any) -> np.ndarray:
     "Lengths as an array of whole numbers."
-    wrong = TypeError("the lengths are not a list of whole numbers: give the number of tokens of each row.")
+    wrong = TypeError("the lengths are not a list of whole numbers: "
+                      "give the number of tokens of each row.")
     if isinstance(lengths, (str, bytes)) or not isinstance(lengths, (Sequence, np.ndarray)):
         raise wrong
     try:
@@ -90,7 +91,8 @@ def _counts(lengths: Any) -> np.ndarray:
     if counts.ndim != 1 or counts.dtype.kind not in "iu":
         raise wrong
     if counts.min() < 0:
-        raise ValueError(f"a length is {counts.min()}: give the number of tokens of each row, 0 or more.")
+        raise ValueError(f"a length is {counts.min()}: "
+                         "give the number of tokens of each row, 0 or more.")
     return counts.astype(np.int64)
 
 # %% ../../nbs/ground/lengths.ipynb #182b2439
@@ -100,8 +102,8 @@ def mean_pool(
 ) -> "torch.Tensor":  # (rows, width)
     "The mean of each row's real vectors."
     if hidden.dim() != 3 or mask.shape != hidden.shape[:2]:
-        raise ValueError(f"hidden has the shape {tuple(hidden.shape)} and the mask {tuple(mask.shape)}: "
-                         "give (rows, length, width) and (rows, length).")
+        raise ValueError(f"hidden has the shape {tuple(hidden.shape)} and the mask "
+                         f"{tuple(mask.shape)}: give (rows, length, width) and (rows, length).")
     real = mask.unsqueeze(-1)
     counts = real.sum(dim=1)
     if not counts.all():

@@ -49,7 +49,7 @@ def unpack(
     return (flat.astype(np.float32) * np.float32(value["scale"])).reshape(value["shape"])
 
 # %% ../../nbs/ground/saving.ipynb #54d9e2f1
-def _file_name(path: str | os.PathLike) -> str:
+def _file_name(path: str | os.PathLike[str]) -> str:
     "A path as a string, if a file can have that name."
     name = as_name(path, "file")
     try:
@@ -60,7 +60,7 @@ def _file_name(path: str | os.PathLike) -> str:
 
 # %% ../../nbs/ground/saving.ipynb #e2ec9e41
 def save_json(
-    path: str | os.PathLike,  # the file to write
+    path: str | os.PathLike[str],  # the file to write
     kind: str,                # what the value is, such as `trace`
     value: dict[str, Any],    # names with what JSON takes
 ) -> None:
@@ -74,9 +74,9 @@ def save_json(
 
 
 def load_json(
-    path: str | os.PathLike,      # a file that `save_json` wrote
+    path: str | os.PathLike[str],      # a file that `save_json` wrote
     kind: str,                    # what it should hold
-    make: Callable[[dict], Any],  # makes a value of the names and what they hold
+    make: Callable[[dict[str, Any]], Any],  # makes a value of the names and what they hold
 ) -> Any:  # what `make` makes
     "Read what `save_json` wrote; `ValueError` if the file holds no such thing."
     try:
@@ -103,7 +103,7 @@ def write_note(
 
 def read_note(
     path: Path,  # the file, which need not exist
-) -> dict:  # the JSON object that it holds; empty where there is none that can be read
+) -> dict[str, Any]:  # the JSON object that it holds; empty where there is none that can be read
     "Read what `write_note` wrote."
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ _EXACT = ("logits", "probabilities")
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    "One text's way through a model: every stage, as plain data. What an architecture does not have is None."
+    "One text's way through a model, every stage as plain data; what an architecture lacks is None."
     text: str                             # the text
     text_pair: str | None                 # the second text, where there is one
     model: str                            # the checkpoint's name
@@ -38,16 +38,17 @@ class Trace:
     hidden_states: np.ndarray             # (layers + 1, length, width)
     attentions: np.ndarray | None         # (layers, heads, length, length)
     pooled: np.ndarray | None             # (width,)
-    logits: np.ndarray | None             # (labels,), (length, labels) for tokens, or (..., vocabulary)
+    logits: np.ndarray | None             # (labels,), (length, labels) or (..., vocabulary)
     probabilities: np.ndarray | None      # what the task's function makes of the logits, same shape
     label: str | list[str] | None         # the answer in short
-    answer: list[Any] | None              # the pipeline's answer: all labels, or the five likeliest tokens
+    answer: list[Any] | None              # the pipeline's: all labels, or the five likeliest tokens
 
     def table(self) -> Table:
         "The tokens, one a row, with what the tokenizer says of each."
         columns: dict[str, list[Any]] = {"token": self.tokens, "id": self.input_ids}
         if self.offsets is not None:
-            columns["characters"] = ["" if begin == end else f"{begin}–{end}" for begin, end in self.offsets]
+            spans = ["" if begin == end else f"{begin}–{end}" for begin, end in self.offsets]
+            columns["characters"] = spans
         if self.segments is not None:
             columns["segment"] = self.segments
         columns["special"] = [bool(mark) for mark in self.special]
@@ -62,27 +63,29 @@ class Trace:
             raise ValueError(f"{self.model} gives no attention weights: trace another checkpoint.")
         layers, heads = self.attentions.shape[:2]
         whole(layer, "layer", -layers, layers - 1)
-        if head is None:
-            weights = self.attentions[layer].mean(axis=0)
-        else:
-            weights = self.attentions[layer, whole(head, "head", -heads, heads - 1)]
+        if head is not None:
+            whole(head, "head", -heads, heads - 1)
+        weights = self.attentions[layer]
+        weights = weights.mean(axis=0) if head is None else weights[head]
         caption = "Attention: from a row to the columns"
         return heat(weights.tolist(), self.tokens, self.tokens, corner="from", caption=caption)
 
     def save(self,
-        path: str | os.PathLike,  # the file to write
+        path: str | os.PathLike[str],  # the file to write
     ) -> None:
         "Write the trace as JSON; arrays keep to within 0.001, logits and probabilities exactly."
         stages = {f.name: getattr(self, f.name) for f in fields(self)}
-        save_json(path, "trace", {name: pack(stage, exact=name in _EXACT) for name, stage in stages.items()})
+        packed = {name: pack(stage, exact=name in _EXACT) for name, stage in stages.items()}
+        save_json(path, "trace", packed)
 
     @classmethod
     def load(cls,
-        path: str | os.PathLike,  # a file that `save` wrote
+        path: str | os.PathLike[str],  # a file that `save` wrote
     ) -> "Trace":
         "Read a trace; `ValueError` if the file holds none."
-        names = [f.name for f in fields(cls)]
-        loaded: Trace = load_json(path, "trace", lambda value: cls(**{name: unpack(value[name]) for name in names}))
+        def made(value: dict[str, Any]) -> "Trace":
+            return cls(**{f.name: unpack(value[f.name]) for f in fields(cls)})
+        loaded: Trace = load_json(path, "trace", made)
         return loaded
 
     def _title(self) -> str:
@@ -90,7 +93,8 @@ class Trace:
         return f"{self.task} by {self.model}" + ("" if self.label is None else f": {self.label}")
 
     def __repr__(self) -> str:
-        return f"Trace({self._title()}; {len(self.tokens)} tokens, {len(self.hidden_states) - 1} layers)"
+        layers = len(self.hidden_states) - 1
+        return f"Trace({self._title()}; {len(self.tokens)} tokens, {layers} layers)"
 
     def _repr_html_(self) -> str:
         parts = [self.table()._repr_html_()]
@@ -98,6 +102,6 @@ class Trace:
             rows = [[entry["label"], entry["score"]] for entry in self.answer]
             parts.append(Table(["label", "score"], rows, shaded=["score"])._repr_html_())
         if self.attentions is not None and len(self.tokens) <= 24:
-            looks = self.attention()._repr_html_()
-            parts.append(f"<details><summary>attention of the last layer</summary>{looks}</details>")
+            summary = "<summary>attention of the last layer</summary>"
+            parts.append(f"<details>{summary}{self.attention()._repr_html_()}</details>")
         return "".join(parts)
