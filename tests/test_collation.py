@@ -136,9 +136,9 @@ def test_what_is_no_whole_number(option, wrong, kind):
     if option in ("width", "tokens_per_batch", "seed") and (wrong is not None or option == "width"):
         with pytest.raises(kind, match=rf"{option} is .*give a whole number"):
             padding_cost([3, 2], **{option: wrong})
-    with pytest.raises(kind, match="length 1 is .*give a whole number"):
+    with pytest.raises(kind, match=r"length 1 is .*give a whole number"):
         padding_cost([3, wrong])
-    with pytest.raises(TypeError if wrong is None else kind, match="pad_to_multiple_of is .*give a whole number"):
+    with pytest.raises(TypeError if wrong is None else kind, match=r"pad_to_multiple_of is .*give a whole number"):
         collate([{"input_ids": [1]}], small_tokenizer("bert"), pad_to_multiple_of="" if wrong is None else wrong)
 
 
@@ -148,7 +148,7 @@ def test_numpys_numbers_are_numbers():
     assert list(token_batches([two, 3], np.int32(9), seed=two, width=two, rank=np.int8(0), num_replicas=two))
     assert padding_cost([two, 3], batch_size=two, seed=two, max_length=np.int64(9)) == padding_cost([2, 3], batch_size=2, seed=2)
     assert collate([{"input_ids": [two, 3]}], tokenizer, pad_to_multiple_of=two)["input_ids"].tolist() == [[2, 3]]
-    with pytest.raises(ValueError, match="attention_mask of feature 0 are .*give a whole number for each id"):
+    with pytest.raises(ValueError, match=r"attention_mask of feature 0 are .*give a whole number for each id"):
         collate([{"input_ids": [2, 3], "attention_mask": [True, 1]}], tokenizer)
     with pytest.raises(ValueError, match="rank is 2: give a whole number, from 0 to 1"):
         token_batches([1], rank=2, num_replicas=2)

@@ -134,7 +134,7 @@ def test_what_is_no_whole_number(option, wrong, kind):
     with pytest.raises(kind, match=rf"{option} is .*give a whole number"):
         time_map(many(2), TOKENIZER, **{option: wrong})
     for sizes in ([wrong], (1, wrong)):
-        with pytest.raises(kind, match="a size is .*give a whole number"):
+        with pytest.raises(kind, match=r"a size is .*give a whole number"):
             time_map(many(2), TOKENIZER, sizes=sizes)
     if option in ("num_proc", "max_length"):
         with pytest.raises(kind, match=rf"{option} is .*give a whole number"):
@@ -144,7 +144,7 @@ def test_what_is_no_whole_number(option, wrong, kind):
 @pytest.mark.parametrize("sizes", [(), [], 5, None, "12", {1: 2}])
 def test_sizes_are_a_list(sizes):
     "Not one number, not nothing."
-    with pytest.raises(TypeError, match="sizes is .*give a list"):
+    with pytest.raises(TypeError, match=r"sizes is .*give a list"):
         time_map(many(2), TOKENIZER, sizes=sizes)
 
 
