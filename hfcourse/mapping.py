@@ -15,8 +15,9 @@ from datasets import ClassLabel, Dataset, DatasetDict, Value
 from .display import Chart, Table
 from .ground import checks
 from .ground.mapped import map_texts, seconds_to_map
-from .ground.tables import (
-    check_table, columns_named, is_text, listed, split_called, splits_by_name, text_columns)
+from hfcourse.ground.tables import (
+    check_table, columns_named, is_text, listed, split_called, splits_by_name,
+    text_columns)
 
 _all_ = ["text_columns"]
 
@@ -56,7 +57,7 @@ class Choices:
 
 
 def _limit(tokenizer: Any, pair: bool, max_length: Any) -> int | None:
-    "The most ids in a row: as given, or as the tokenizer says; None where it says nothing."
+    "The most ids in a row: as given, or as the tokenizer says; None where it does not."
     if not callable(tokenizer) or not hasattr(tokenizer, "num_special_tokens_to_add"):
         raise TypeError(f"the tokenizer is {type(tokenizer).__name__}: "
                         "give one that AutoTokenizer.from_pretrained loads.")
@@ -68,8 +69,8 @@ def _limit(tokenizer: Any, pair: bool, max_length: Any) -> int | None:
     special = tokenizer.num_special_tokens_to_add(pair=pair)
     if wanted <= special or (most and wanted > most):
         raise ValueError(
-            f"max_length is {wanted}, with {special} special tokens in a row and {most or 'no'} "
-            "as the tokenizer's limit: give a number between; "
+            f"max_length is {wanted}, with {special} special tokens in a row "
+            f"and {most or 'no'} as the tokenizer's limit: give a number between; "
             "if the model takes more, set tokenizer.model_max_length.")
     return wanted
 
@@ -108,17 +109,21 @@ def choose(
     ds: Any,         # a Dataset, a DatasetDict, or a dictionary of lists
     tokenizer: Any,  # any tokenizer of the library
     *,
-    columns: str | Sequence[str] | None = None,  # the one or two columns of texts; found if None
-    max_length: int | None = None,  # the most ids in a row; the tokenizer's limit if None
+    columns: str | Sequence[str] | None = None,  # the columns of texts; found if None
+    max_length: int | None = None,  # the most ids in a row; the tokenizer's own if None
     num_proc: int | None = None,    # how many processes work; this one alone if None
     keep: str | Sequence[str] = (),  # columns to keep besides labels and numbers
 ) -> Choices:  # shows itself
     "Say what `tokenize` would do with a dataset."
     one = next(iter(splits_by_name(ds).values()))
-    texts = text_columns(one) if columns is None else columns_named(columns, one, "columns")
-    if not 1 <= len(texts) <= 2 or not all(is_text(one.features[name]) for name in texts):
-        raise ValueError(f"columns {texts} are not one or two columns of texts in {listed(one)}: "
-                         "give columns that hold strings.")
+    if columns is None:
+        texts = text_columns(one)
+    else:
+        texts = columns_named(columns, one, "columns")
+    kinds = [one.features[name] for name in texts]
+    if len(texts) not in (1, 2) or not all(map(is_text, kinds)):
+        raise ValueError(f"columns {texts} are not one or two columns of texts "
+                         f"in {listed(one)}: give columns that hold strings.")
     workers = 1 if num_proc is None else checks.whole(num_proc, "num_proc", 1, 64)
     kept = _stay(one, texts, columns_named(keep, one, "keep"))
     dropped = tuple(name for name in one.column_names if name not in kept)
@@ -130,32 +135,34 @@ def tokenize(
     ds: Any,         # a Dataset, a DatasetDict, or a dictionary of lists
     tokenizer: Any,  # any tokenizer of the library
     *,
-    columns: str | Sequence[str] | None = None,  # the one or two columns of texts; found if None
-    max_length: int | None = None,  # the most ids in a row; the tokenizer's limit if None
+    columns: str | Sequence[str] | None = None,  # the columns of texts; found if None
+    max_length: int | None = None,  # the most ids in a row; the tokenizer's own if None
     num_proc: int | None = None,    # how many processes work; this one alone if None
     keep: str | Sequence[str] = (),  # columns to keep besides labels and numbers
-) -> Any:  # a Dataset, or a DatasetDict where there are splits: ids in the place of texts
-    "Turn texts into ids, in batches; a second call reads what the first wrote to the disk."
+) -> Any:  # a Dataset, or a DatasetDict of splits: ids in the place of texts
+    "Turn texts into ids, in batches; a second call reads what the first wrote."
     splits = splits_by_name(ds)
-    choices = choose(ds, tokenizer, columns=columns, max_length=max_length, num_proc=num_proc, keep=keep)
+    choices = choose(ds, tokenizer, columns=columns, max_length=max_length,
+                     num_proc=num_proc, keep=keep)
     for advice in choices.advice:
         warn(advice, stacklevel=2)
     for name, rows in splits.items():
         check_table(rows, split_called(name), choices.texts, _LABELS)
     done = {}
     for name, rows in splits.items():
-        done[name] = map_texts(rows, tokenizer, choices.texts, max_length=choices.max_length,
-                               drop=choices.dropped, num_proc=choices.num_proc)
+        done[name] = map_texts(
+            rows, tokenizer, choices.texts, max_length=choices.max_length,
+            drop=choices.dropped, num_proc=choices.num_proc)
         done[name].info.description = repr(choices)
     return done[None] if None in done else DatasetDict(done)
 
 # %% ../nbs/08_mapping.ipynb #63dc3d76
 @dataclass(frozen=True)
 class MapTimes:
-    "Rows a second of each way to tokenize, by the number of rows that a call of the tokenizer gets."
+    "Rows a second of each way to tokenize, by the rows that a call of it gets."
     rows: int                            # how many were mapped in each run
     sizes: tuple[int, ...]               # rows a call
-    rates: dict[str, tuple[float, ...]]  # for each way its rows a second, one for each size
+    rates: dict[str, tuple[float, ...]]  # for each way its rows a second, by size
 
     @property
     def best(self) -> tuple[str, int]:
@@ -169,8 +176,10 @@ class MapTimes:
         alone = next(iter(self.rates.values()))[0]
         rows = []
         for way, rates in self.rates.items():
-            rows.append([way, *(f"{rate:,.0f}" for rate in rates), f"{max(rates) / alone:.1f}"])
-        columns = ["way", *(f"{size:,} a call" for size in self.sizes), "best, times one by one"]
+            shown = [f"{rate:,.0f}" for rate in rates]
+            rows.append([way, *shown, f"{max(rates) / alone:.1f}"])
+        sizes = [f"{size:,} a call" for size in self.sizes]
+        columns = ["way", *sizes, "best, times one by one"]
         return Table(columns, rows, f"Rows a second, {self.rows:,} rows")
 
     def __repr__(self) -> str:
@@ -185,25 +194,29 @@ class MapTimes:
 
 
 def _in_python(tokenizer: Any, sample: Sequence[list[str]]) -> Any:
-    "The same tokenizer written in Python, where there is one that gives the same ids; else None."
+    "The same tokenizer in Python, where one gives the same ids; else None."
     try:
-        from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
+        from transformers.models.bert import tokenization_bert_legacy as legacy
     except ImportError:
         return None
-    if not getattr(tokenizer, "is_fast", False) or not type(tokenizer).__name__.startswith("Bert"):
+    is_bert = type(tokenizer).__name__.startswith("Bert")
+    if not is_bert or not getattr(tokenizer, "is_fast", False):
         return None
     numbers = tokenizer.get_vocab()
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/vocab.txt"
         with open(path, "w", encoding="utf-8") as file:
-            file.writelines(word + "\n" for word in sorted(numbers, key=numbers.__getitem__))
-        written: Any = BertTokenizerLegacy  # it has no types
-        made = written(path, model_max_length=tokenizer.model_max_length)
+            for word in sorted(numbers, key=numbers.__getitem__):
+                file.write(word + "\n")
+        kind: Any = legacy.BertTokenizerLegacy  # it has no types
+        made = kind(path, model_max_length=tokenizer.model_max_length)
     wanted = tokenizer(*sample, verbose=False)["input_ids"]
     return made if made(*sample, verbose=False)["input_ids"] == wanted else None
 
 
-def _ways(tokenizer: Any, num_proc: int, sample: Sequence[list[str]]) -> dict[str, tuple[Any, int]]:
+def _ways(
+    tokenizer: Any, num_proc: int, sample: Sequence[list[str]],
+) -> dict[str, tuple[Any, int]]:
     "For each way its tokenizer, and how many processes."
     ways = {"one process": (tokenizer, 1)}
     if num_proc > 1:
@@ -215,11 +228,11 @@ def _ways(tokenizer: Any, num_proc: int, sample: Sequence[list[str]]) -> dict[st
 
 
 def time_map(
-    ds: Any,         # a Dataset, a DatasetDict, whose first split is taken, or a dictionary of lists
+    ds: Any,         # a Dataset, a DatasetDict (its first split), a dictionary of lists
     tokenizer: Any,  # any tokenizer of the library
     *,
-    columns: str | Sequence[str] | None = None,  # the one or two columns of texts; found if None
-    max_length: int | None = None,  # the most ids in a row; the tokenizer's limit if None
+    columns: str | Sequence[str] | None = None,  # the columns of texts; found if None
+    max_length: int | None = None,  # the most ids in a row; the tokenizer's own if None
     num_proc: int = 2,  # how many processes work in the way with several
     rows: int = 1000,   # how many rows to map in each run; the first ones
     sizes: Sequence[int] = (1, 10, 100, 1000),  # rows a call; 1 is one by one
@@ -228,20 +241,27 @@ def time_map(
     "Measure on your data how fast each way to tokenize is."
     most, rounds = checks.whole(rows, "rows"), checks.whole(rounds, "rounds")
     if not isinstance(sizes, (list, tuple)) or not sizes:
-        raise TypeError(f"sizes is {str(sizes)[:60]}: give a list of at least one whole number.")
+        raise TypeError(f"sizes is {str(sizes)[:60]}: "
+                        "give a list of at least one whole number.")
     sizes = tuple(checks.whole(size, "a size") for size in sizes)
     name, split = next(iter(splits_by_name(ds).items()))
-    choices = choose(split, tokenizer, columns=columns, max_length=max_length, num_proc=num_proc)
-    part = split.select(range(min(most, len(split)))).select_columns(sorted(set(choices.texts)))
+    choices = choose(split, tokenizer, columns=columns, max_length=max_length,
+                     num_proc=num_proc)
+    part = split.select(range(min(most, len(split))))
+    part = part.select_columns(sorted(set(choices.texts)))
     check_table(part, split_called(name), choices.texts)
     part = part.flatten_indices(keep_in_memory=True)
-    ways = _ways(tokenizer, choices.num_proc, [part[text][:100] for text in choices.texts])
+    sample = [part[text][:100] for text in choices.texts]
+    ways = _ways(tokenizer, choices.num_proc, sample)
     best = {way: [float("inf")] * len(sizes) for way in ways}
     for _ in range(rounds):
         for way, (its_tokenizer, count) in ways.items():
             for i, size in enumerate(sizes):
-                took = seconds_to_map(part, its_tokenizer, choices.texts, max_length=choices.max_length,
-                                      batch_size=size, num_proc=count)
+                took = seconds_to_map(
+                    part, its_tokenizer, choices.texts, max_length=choices.max_length,
+                    batch_size=size, num_proc=count)
                 best[way][i] = min(best[way][i], took)
-    rates = {way: tuple(len(part) / seconds for seconds in times) for way, times in best.items()}
+    rates = {}
+    for way, times in best.items():
+        rates[way] = tuple(len(part) / seconds for seconds in times)
     return MapTimes(len(part), sizes, rates)

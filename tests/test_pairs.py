@@ -159,7 +159,8 @@ def test_a_text_that_no_vector_can_be_made_of(architecture, text, says):
 def test_values_give_their_tables():
     "As they show themselves; numpy's numbers are numbers."
     made = encode_pair(small("bert")[1], "The cat sat", "A dog", max_length=np.int64(7))
-    assert made.table().rows == [["first", 2, made.lost[0]], ["second", 2, made.lost[1]]] and made.table()._repr_html_() in made._repr_html_()
+    assert made.table().rows == [["first", 2, made.lost[0]], ["second", 2, made.lost[1]]]
+    assert made.table()._repr_html_() in made._repr_html_()
     found = overlap_baseline(TRAIN, TRAIN)
     assert found.table()._repr_html_() == found._repr_html_() and found.table().rows[0][-1] == found.accuracy
 

@@ -138,7 +138,7 @@ def one_split(
     splits = (Dataset, IterableDataset)
     if not isinstance(data, Mapping) or any(isinstance(part, splits) for part in data.values()):
         raise TypeError(f"{what} is {type(data).__name__}: "
-                        "give a split of a dataset, such as data['train'], or a dictionary of lists.")
+                        "give a split of it, data['train'] or alike, or a dictionary of lists.")
     return _stored(data)
 
 # %% ../../nbs/ground/tables.ipynb #f3b86d94
@@ -169,7 +169,7 @@ def check_table(
     texts: Sequence[str],  # the columns that must hold texts
     also: Sequence[str] = (),  # further columns without a missing value, where they are there
 ) -> None:
-    "`ValueError` for no rows, a column of texts that holds something else, or the first missing value."
+    "`ValueError` for no rows, for no strings where texts are wanted, and for a missing value."
     if not rows.num_rows:
         raise ValueError(f"{where} has no rows: "
                          "leave it out, or check the filter or the file that it came from.")

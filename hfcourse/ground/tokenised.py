@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 # %% ../../nbs/ground/tokenised.ipynb #61d57b17
-_MEND = "tokenise first: use tokenize of hfcourse.mapping, or map, and keep the ids and the labels only"
+_STRINGS = ("string", "large_string")  # in Arrow's words
+_MEND = "tokenise first: use tokenize of hfcourse.mapping, or map, and keep ids and labels only"
 
 
 def _as_dataset(data: Any, split: str) -> "Dataset":
@@ -30,13 +31,16 @@ def _as_dataset(data: Any, split: str) -> "Dataset":
     from datasets import Dataset
     if isinstance(data, Dataset):
         return data
-    if not isinstance(data, (Mapping, list)) or not all(isinstance(row, Mapping) for row in data if isinstance(data, list)):
-        raise TypeError(f"the {split} split is {type(data).__name__}: give a Dataset, a dictionary of columns or a list of rows.")
+    are_rows = isinstance(data, list) and all(isinstance(row, Mapping) for row in data)
+    if not are_rows and not isinstance(data, Mapping):
+        raise TypeError(f"the {split} split is {type(data).__name__}: "
+                        "give a Dataset, a dictionary of columns or a list of rows.")
     try:
-        return Dataset.from_dict(dict(data)) if isinstance(data, Mapping) else Dataset.from_list(data)
-    except Exception as error:  # pyarrow has errors of its own: columns of unequal lengths, values of several types
+        return Dataset.from_list(data) if are_rows else Dataset.from_dict(dict(data))
+    except Exception as error:  # pyarrow has errors of its own, for lengths and for types
         reason = str(error).partition("\n")[0][:120]
-        raise ValueError(f"the {split} split is no table ({reason}): give columns of one length, each of one type.") from error
+        raise ValueError(f"the {split} split is no table ({reason}): "
+                         "give columns of one length, each of one type.") from error
 
 
 def rows_of(
@@ -48,23 +52,22 @@ def rows_of(
     if not rows.num_rows:
         raise ValueError(f"the {split} split has no rows: give at least one.")
     label = next((name for name in ("labels", "label") if name in rows.column_names), None)
-    texts = [name for name in rows.column_names if name != label and _kind(rows, name) in ("string", "large_string")]
+    kinds = {name: str(rows.data.schema.field(name).type) for name in rows.column_names}
+    texts = [name for name, kind in kinds.items() if name != label and kind in _STRINGS]
     if texts or "input_ids" not in rows.column_names:
         found = f"still has text in {', '.join(texts)}" if texts else "has no input_ids"
         raise ValueError(f"the {split} split {found}: {_MEND}.")
-    if not re.fullmatch(r"(large_|fixed_size_)?list<\w+: (u?int\d+|null).*", _kind(rows, "input_ids")):
-        raise TypeError(f"the input_ids of the {split} split are {_kind(rows, 'input_ids')}: give a list of whole numbers in each row.")
+    ids = kinds["input_ids"]
+    if not re.fullmatch(r"(large_|fixed_size_)?list<\w+: (u?int\d+|null).*", ids):
+        raise TypeError(f"the input_ids of the {split} split are {ids}: "
+                        "give a list of whole numbers in each row.")
     if label is None:
-        raise ValueError(f"the {split} split has no labels, only {', '.join(rows.column_names)}: give a column label.")
-    if not _kind(rows, label).startswith(("int", "uint")):
-        raise TypeError(f"the labels of the {split} split are {_kind(rows, label)}: give whole numbers from 0; "
-                        "class_encode_column makes them of names.")
+        raise ValueError(f"the {split} split has no labels, only {', '.join(rows.column_names)}: "
+                         "give a column label.")
+    if not kinds[label].startswith(("int", "uint")):
+        raise TypeError(f"the labels of the {split} split are {kinds[label]}: "
+                        "give whole numbers from 0; class_encode_column makes them of names.")
     return rows if label == "labels" else rows.rename_column("label", "labels")
-
-
-def _kind(rows: "Dataset", name: str) -> str:
-    "The type of a column's values in Arrow's words."
-    return str(rows.data.schema.field(name).type)
 
 # %% ../../nbs/ground/tokenised.ipynb #6ef6714e
 def check_rows(
@@ -110,7 +113,8 @@ def label_names_of(
     "The names of the labels; `ValueError` if the rows hold only one, or leave a gap."
     found = sorted({label for label in rows["labels"][:] if label is not None})
     if len(found) < 2:
-        raise ValueError(f"the train split has the label {found} only: give rows of at least two labels.")
+        raise ValueError(f"the train split has the label {found} only: "
+                         "give rows of at least two labels.")
     names = getattr(rows.features["labels"], "names", None)
     if names is None and found != list(range(len(found))):
         shown = ", ".join(map(str, found[:9]))
@@ -122,17 +126,23 @@ def label_names_of(
 def splits_of(
     data: Any,  # the splits by name: `train`, `validation`, and perhaps `test`
 ) -> dict[str, "Dataset"]:  # the same splits, each as `rows_of` gives it
-    "The splits of a dataset; `ValueError` if there is nothing to train on or nothing to evaluate on."
+    "The splits of a dataset; `ValueError` if one is missing to train or to evaluate on."
     if not isinstance(data, Mapping):
-        raise TypeError(f"the data are {type(data).__name__}: give a DatasetDict, or a dictionary with train and validation.")
-    for split, remedy in (("train", "give one"), ("validation", "give one, or cut it off with train_test_split")):
+        raise TypeError(f"the data are {type(data).__name__}: "
+                        "give a DatasetDict, or a dictionary with train and validation.")
+    remedies = {"train": "give one", "validation": "give one, or cut it off with train_test_split"}
+    for split, remedy in remedies.items():
         if split not in data:
-            raise ValueError(f"the data have no {split} split, only {', '.join(map(repr, data))[:80] or 'nothing'}: {remedy}.")
-    splits = {name: rows_of(data[name], name) for name in ("train", "validation", "test") if name in data}
+            there = ", ".join(map(repr, data))[:80] or "nothing"
+            raise ValueError(f"the data have no {split} split, only {there}: {remedy}.")
+    names = [name for name in ("train", "validation", "test") if name in data]
+    splits = {name: rows_of(data[name], name) for name in names}
     columns = set(splits["train"].column_names)
     for name, rows in splits.items():
-        if different := columns ^ set(rows.column_names):
-            raise ValueError(f"the {name} split and the train split differ in {', '.join(sorted(different))}: give both the same columns.")
+        different = columns ^ set(rows.column_names)
+        if different:
+            raise ValueError(f"the {name} split and the train split differ in "
+                             f"{', '.join(sorted(different))}: give both the same columns.")
     return splits
 
 
@@ -154,15 +164,19 @@ def columns_of(
 ) -> dict[str, list]:  # for each column its values, one a row, as numbers and lists
     "Rows as columns of plain numbers; `ValueError` if they are none, or hold text."
     if not isinstance(features, (list, tuple)) or not features:
-        raise ValueError(f"features are {repr(features)[:40]}: give a list of at least one row, [data[0]] or alike.")
+        raise ValueError(f"features are {repr(features)[:40]}: "
+                         "give a list of at least one row, [data[0]] or alike.")
     for i, row in enumerate(features):
-        if not isinstance(row, Mapping) or "input_ids" not in row or row.keys() != features[0].keys():
-            raise ValueError(f"feature {i} is {repr(row)[:60]}: give each row input_ids, and the columns of the first.")
+        has_ids = isinstance(row, Mapping) and "input_ids" in row
+        if not has_ids or row.keys() != features[0].keys():
+            raise ValueError(f"feature {i} is {repr(row)[:60]}: "
+                             "give each row input_ids, and the columns of the first.")
     columns = {name: [_plain(row[name]) for row in features] for name in features[0]}
     for name, values in columns.items():
         if any(isinstance(value, (str, bytes)) for value in values):
             mend = "class_encode_column" if name in LABELS else "remove_columns"
-            raise ValueError(f"the column {name!r} holds text, which no tensor takes: use data.{mend}({name!r}) before.")
+            raise ValueError(f"the column {name!r} holds text, which no tensor takes: "
+                             f"use data.{mend}({name!r}) before.")
     return columns
 
 
@@ -182,8 +196,9 @@ def stacked(
         tensor = torch.tensor(values)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         why = str(error).partition("\n")[0][:150]
-        raise ValueError(f"{name} cannot be stacked ({why}): give each row numbers of one kind and shape.") from None
-    return tensor if tensor.numel() else tensor.long()  # as the library has it: no ids are still ids
+        raise ValueError(f"{name} cannot be stacked ({why}): "
+                         "give each row numbers of one kind and shape.") from None
+    return tensor if tensor.numel() else tensor.long()  # as the library: no ids are still ids
 
 # %% ../../nbs/ground/tokenised.ipynb #195c49bc
 def lengths_of(
@@ -197,14 +212,16 @@ def lengths_of(
         if names or isinstance(data, Mapping):
             lengths = [len(ids) for ids in data["input_ids"]]
         else:
-            lengths = [len(row["input_ids"]) if isinstance(row, Mapping) else row for row in _plain(data)]
+            rows = _plain(data)
+            lengths = [len(row["input_ids"]) if isinstance(row, Mapping) else row for row in rows]
     except (TypeError, KeyError, ValueError) as error:
         why = str(error).partition("\n")[0][:150]
         raise TypeError(f"these are no lengths ({why}): "
                         "give whole numbers, [12, 7] or alike, or tokenised rows.") from None
     if not lengths:
         raise ValueError("there are no lengths: give at least one.")
-    return np.array([whole(length, f"length {i}", 0) for i, length in enumerate(lengths)], dtype=np.int64)
+    counts = [whole(length, f"length {i}", 0) for i, length in enumerate(lengths)]
+    return np.array(counts, dtype=np.int64)
 
 
 def whole_numbers(

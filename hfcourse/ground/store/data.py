@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 # %% ../../../nbs/ground/store/data.ipynb #fb20d7c4
 _GLUE_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"  # of nyu-mll/glue
-_READERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".arrow": "arrow"}
+_READERS = {
+    ".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv",
+    ".parquet": "parquet", ".arrow": "arrow",
+}
 
 
 def _read_data(path: Path, sought: str) -> "DatasetDict":
@@ -34,8 +37,9 @@ def _read_data(path: Path, sought: str) -> "DatasetDict":
         return DatasetDict({"train": loaded}) if isinstance(loaded, Dataset) else loaded
     files = sorted(f for f in (path.iterdir() if path.is_dir() else [path]) if f.suffix in _READERS)
     if len({f.suffix for f in files}) != 1:
-        raise AssetError(sought, f"{path} is no data file and no folder of data files of one kind.",
-                         f"Give a file or a folder of train, validation and test files: {', '.join(_READERS)}.")
+        raise AssetError(
+            sought, f"{path} is no data file and no folder of data files of one kind.",
+            f"Give a file or a folder of train, validation and test files: {', '.join(_READERS)}.")
     splits = {f.stem if path.is_dir() else "train": str(f) for f in files}
     options: dict[str, Any] = {"sep": "\t"} if files[0].suffix == ".tsv" else {}
     return load_dataset(_READERS[files[0].suffix], data_files=splits, **options)
@@ -49,11 +53,12 @@ def _pairs() -> "DatasetDict":
 
 # %% ../../../nbs/ground/store/data.ipynb #634b794a
 def dataset(
-    name: str,  # `"pairs"`, a GLUE task, or a path to JSON Lines, CSV, TSV, Parquet or an Arrow folder
+    name: str,  # `"pairs"`, a GLUE task, or a path: JSON Lines, CSV, TSV, Parquet, an Arrow folder
 ) -> "DatasetDict":  # its splits
     "Load a dataset by its short name or its path; `AssetError` if it cannot be had or read."
     name = as_name(name, "dataset")
-    sought, chosen = f"dataset {name!r}", setting("DATA", name) if name in ("pairs", *GLUE) else None
+    sought, known = f"dataset {name!r}", name in ("pairs", *GLUE)
+    chosen = setting("DATA", name) if known else None
     path = Path(chosen or name).expanduser()
     try:
         with quiet():
@@ -66,9 +71,12 @@ def dataset(
     except AssetError:
         raise
     except Exception as error:  # each reader has errors of its own; the cause is kept
-        mend = f"Set HFCOURSE_DATA_{name.upper()} to a file or folder of yours." if name in GLUE else "Check the file."
+        mend = "Check the file."
+        if name in GLUE:
+            mend = f"Set HFCOURSE_DATA_{name.upper()} to a file or folder of yours."
         raise AssetError(sought, f"it could not be read ({why(error)}).", mend) from error
-    raise AssetError(sought, f"{path} does not exist.", "Give 'pairs', a GLUE task, or a path that exists.")
+    raise AssetError(sought, f"{path} does not exist.",
+                     "Give 'pairs', a GLUE task, or a path that exists.")
 
 # %% ../../../nbs/ground/store/data.ipynb #a77fcb72
 def metric(
@@ -77,7 +85,8 @@ def metric(
     "Load a GLUE task's metrics without a network."
     task = as_name(task, "metric")
     if task not in TASKS:
-        raise ValueError(f"there is no metric for the task {task!r}: give one of {', '.join(TASKS)}.")
+        raise ValueError(f"there is no metric for the task {task!r}: "
+                         f"give one of {', '.join(TASKS)}.")
     import evaluate
     source = importlib.util.find_spec("hfcourse.ground.store.glue")
     assert source is not None and source.origin is not None

@@ -19,7 +19,7 @@ from sklearn.metrics import matthews_corrcoef
 
 # %% ../../../nbs/ground/store/glue.ipynb #61d57b17
 _tasks = import_module("hfcourse.ground.store.tasks")
-#: The tasks that have a metric here: GLUE's ten, the pairs that ship, and MNLI's two validation sets.
+#: The tasks that have a metric: GLUE's ten, the pairs that ship, and MNLI's two validation sets.
 TASKS = tuple(_tasks.TASKS)
 
 _FIGURES = {  # what computes each figure from right answers and given ones
@@ -34,7 +34,8 @@ class Glue(evaluate.Metric):
     def _info(self) -> evaluate.MetricInfo:
         "What the metric takes: whole labels, or scores for stsb."
         if self.config_name not in TASKS:
-            raise ValueError(f"GLUE has no task {self.config_name!r}: give one of {', '.join(TASKS)}.")
+            raise ValueError(f"GLUE has no task {self.config_name!r}: "
+                             f"give one of {', '.join(TASKS)}.")
         value = datasets.Value("float32" if _tasks.TASKS[self.config_name].scored else "int64")
         return evaluate.MetricInfo(
             description="GLUE's figures for one task.",
@@ -50,7 +51,7 @@ class Glue(evaluate.Metric):
         **options: Any,           # of evaluate
     ) -> None:
         "Add rows, as `compute` does; what `evaluate` would cast to a label or a score is refused."
-        rows = import_module("hfcourse.ground.checks")  # evaluate copies this module, not its neighbours
+        rows = import_module("hfcourse.ground.checks")  # evaluate copies this module alone
         scored = _tasks.TASKS[self.config_name].scored
         for what, given in (("predictions", predictions), ("references", references)):
             numbers = rows.as_numbers(given, what)

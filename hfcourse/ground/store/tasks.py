@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Task:
     "One task of GLUE."
     columns: tuple[str, ...]  # the columns that hold texts: two where the task is on pairs
-    labels: tuple[str, ...]   # the names of the labels, by their number; none where the answer is a score
+    labels: tuple[str, ...]   # the labels' names, by their number; none where the answer is a score
     metrics: tuple[str, ...]  # the figures to report
 
     @property
@@ -45,15 +45,15 @@ GLUE = {
 }
 
 # %% ../../../nbs/ground/store/tasks.ipynb #8b681803
-#: The tasks that have figures: the shipped pairs, which are scored as MRPC is, GLUE's ten, and the two
-#: validation sets of MNLI by their own names.
+#: The tasks that have figures: the shipped pairs, which are scored as MRPC is, GLUE's ten, and
+#: the two validation sets of MNLI by their own names.
 TASKS = {
     "pairs": GLUE["mrpc"], **GLUE,
     "mnli_matched": GLUE["mnli"], "mnli_mismatched": GLUE["mnli"],
 }
 
-#: The names of two columns that make a pair wherever they stand together: GLUE's, then SQuAD's, then the
-#: tokenizer's own words.
+#: The names of two columns that make a pair wherever they stand together: GLUE's, then SQuAD's,
+#: then the tokenizer's own words.
 PAIR_COLUMNS = (
     *dict.fromkeys(task.columns for task in GLUE.values() if task.pair),
     ("question", "context"), ("text", "text_pair"),
