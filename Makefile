@@ -2,23 +2,27 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Bytecode is written when a module is first imported: pip would compile thousands that nothing here imports.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+export PYTHONDONTWRITEBYTECODE =
+PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --junitxml=_build/tests.xml --numprocesses=auto --dist=loadgroup
 INPUTS := settings.ini setup.py pyproject.toml constraints.txt
 NPM    := docs/node_modules/.package-lock.json
 
-.PHONY: help course docs test test-gpu lab export readme bench measure lint clean
+.PHONY: help course docs check test test-all test-gpu lab export readme bench measure lint clean
 help:  ## Show what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
-# An environment has two stages: what a reader needs, and what a maintainer needs on top.
+# An environment has what a reader needs, or what a maintainer needs on top.
 $(VENV)/reader.stamp: $(INPUTS)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[lab]'
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/reader.stamp
+$(VENV)/dev.stamp: $(INPUTS)
+	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[lab,dev,docs]'
-	@touch $@
+	@touch $(VENV)/reader.stamp $@
 
 # What the site takes from npm. Node.js itself comes with the environment, as a pip package.
 $(NPM): docs/package-lock.json $(VENV)/dev.stamp
@@ -34,8 +38,17 @@ lab: $(VENV)/reader.stamp  ## Open JupyterLab on your own copy of the lessons
 docs: $(NPM)  ## The site, with every lesson's own outputs, in _build/site
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/build.py
 
+check: $(NPM)  ## In an environment that stands: what a change can break, in under three minutes
+	$(PYTEST) --changed -m "not slow and not site"
+
+# The lessons run once, each with all cores; a cell that fails is reported by the tests that look at the run.
 test: $(NPM)  ## From nothing: everything that CI checks
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --junitxml=_build/tests.xml
+	-$(BIN)/python docs/outputs.py
+	$(PYTEST) -m "not slow"
+
+test-all: $(NPM)  ## The same and what takes long: each training from nothing, each page, a wheel in an empty environment
+	-$(BIN)/python docs/outputs.py
+	$(PYTEST)
 
 test-gpu: $(VENV)/dev.stamp  ## The lessons, with the cells that need a GPU
 	$(BIN)/hfcourse run --gpu
@@ -61,8 +74,16 @@ bench: $(VENV)/dev.stamp  ## Measurements beside what a user would pick instead;
 	$(if $(HFCOURSE_DATA_MRPC),$(BIN)/python bench/training.py --save _build/training_mrpc.json)
 
 measure: $(VENV)/dev.stamp  ## What ships, measured: the pairs' baselines, and with DATA=FOLDER of SST-2 the adapter
-	$(BIN)/python assets/pairs.py check
-	$(if $(DATA),$(BIN)/python assets/sentiment.py measure --data $(DATA))
+	$(BIN)/python recipes/pairs.py check
+	$(if $(DATA),$(BIN)/python recipes/sentiment.py measure --data $(DATA))
 
 clean:  ## Remove what these commands made
 	rm -rf $(VENV) docs/node_modules _build _proc _docs build dist *.egg-info
+
+# A release's two files, made in an environment of their own, which needs no PyTorch.
+DIST := _build/dist/$(notdir $(BIN))
+.PHONY: dist
+dist:  ## The wheel and the sdist of a release, built and checked, in dist/
+	$(PYTHON) -m venv _build/dist
+	$(DIST)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt build setuptools twine wheel
+	$(DIST)/python .ci/dist.py

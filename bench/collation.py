@@ -21,6 +21,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_
 
 from hfcourse import assets
 from hfcourse.collation import collate, padding_cost
+from hfcourse.ground.tables import text_columns
 
 WAYS = {"random": "dynamic", "grouped": "grouped", "token_budget": "token_budget"}
 
@@ -39,7 +40,7 @@ def fresh(seed: int) -> torch.nn.Module:
 
 def rows_of(split, tokenizer) -> list[dict]:
     "The pairs of a split as features."
-    encoded = tokenizer(split["sentence1"][:], split["sentence2"][:], truncation=True)
+    encoded = tokenizer(*(split[column][:] for column in text_columns(split)), truncation=True)
     return [{**{name: encoded[name][i] for name in encoded}, "label": label} for i, label in enumerate(split["label"][:])]
 
 

@@ -107,7 +107,7 @@ def measure_speed(name: str, rounds: int) -> dict:
         tokenize(stored, tokenizer)
         ways = {"map, row by row": lambda: rows.map(encode, remove_columns=rows.column_names),
                 "map, batched": lambda: rows.map(encode, batched=True, remove_columns=rows.column_names),
-                "tokenize": lambda: tokenize(rows, tokenizer), "tokenize, 2 processes": lambda: tokenize(rows, tokenizer, processes=2),
+                "tokenize": lambda: tokenize(rows, tokenizer), "tokenize, 2 processes": lambda: tokenize(rows, tokenizer, num_proc=2),
                 "tokenize, from the cache": lambda: tokenize(stored, tokenizer)}
         times: dict[str, list[float]] = {way: [] for way in ways}
         ids = {}

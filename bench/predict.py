@@ -5,7 +5,7 @@
 FILE is JSON Lines: each row's string columns make a text, or a pair where there are two. Without a file, SST-2's validation
 texts and 600 pairs of MRPC are taken from wherever `dataset` finds them; where it does not, the pairs that ship. The contenders
 take turns, so that a machine whose speed drifts is fair to all; what is reported is the median of each one's rounds, and their
-ratio round by round. The README shows what `--save hfcourse/assets/measured/predict.json` wrote.
+ratio round by round. The README shows what `--save hfcourse/shipped/measured/predict.json` wrote.
 """
 import argparse
 import json

@@ -8,8 +8,11 @@ import sys
 import time
 
 RUNS = 7
-CASES = {"python": "pass", "import hfcourse": "import hfcourse", "import hfcourse.assets": "import hfcourse.assets",
-         "import hfcourse.pipeline": "import hfcourse.pipeline", "import transformers": "import torch, transformers"}
+CASES = {
+    "python": "pass", "import hfcourse": "import hfcourse", "import hfcourse.assets": "import hfcourse.assets",
+    "import hfcourse.evaluation": "import hfcourse.evaluation", "import hfcourse.pipeline": "import hfcourse.pipeline",
+    "import transformers": "import torch, transformers",
+}
 
 
 def seconds(code: str) -> float:

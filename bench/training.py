@@ -17,6 +17,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -80,15 +81,19 @@ def recipe(seed: int) -> transformers.PreTrainedModel:
     return model
 
 
-def ours(tokenizer, data: dict, epochs: int, seed: int, *, by_recipe: bool) -> dict[str, float]:
+def ours(tokenizer, data: dict, epochs: int, seed: int, *, by_recipe: bool, precision: str = "auto") -> dict[str, float]:
     "One training with `fine_tune`, its last epoch: its figures and seconds, checks and evaluations included."
     model, rate = (recipe(seed), {"learning_rate": 1.5e-4}) if by_recipe else ("minilm", {})
     both = {split: data[split] for split in ("train", "validation")}
-    done = fine_tune(model, tokenizer, both, epochs=epochs, seed=seed, best=None, compute_metrics=figures, show=False, **rate)
+    done = fine_tune(model, tokenizer, both, epochs=epochs, seed=seed, best=None, compute_metrics=figures, show=False,
+                     precision=precision, **rate)
     return {name: done.scores["validation"][name] for name in ("accuracy", "f1")} | {"seconds": done.seconds}
 
 
-CONTENDERS = {"plain": plain, "defaults": partial(ours, by_recipe=False), "recipe": partial(ours, by_recipe=True)}
+def contenders(precision: str = "auto") -> dict[str, Callable[..., dict[str, float]]]:
+    "What trains, by its name; `fine_tune` in the precision that is asked for."
+    return {"plain": plain, "defaults": partial(ours, by_recipe=False, precision=precision),
+            "recipe": partial(ours, by_recipe=True, precision=precision)}
 
 
 def some_rows(data: dict, steps: int, seed: int) -> dict:
@@ -97,9 +102,9 @@ def some_rows(data: dict, steps: int, seed: int) -> dict:
     return {"train": data["train"].select(chosen), "validation": data["validation"].select(range(2))}
 
 
-def beside_cosine(tokenizer, data: dict, test) -> dict:
+def beside_cosine(tokenizer, data: dict, test, precision: str) -> dict:
     "The recipe's first seed on the test split: its accuracy, that of the cosine, and the paired bootstrap of their difference."
-    done = fine_tune(recipe(0), tokenizer, data, epochs=1, learning_rate=1.5e-4, best=None, show=False)
+    done = fine_tune(recipe(0), tokenizer, data, epochs=1, learning_rate=1.5e-4, best=None, show=False, precision=precision)
     outputs = done.trainer.predict(data["test"])
     by_model = np.argmax(outputs.predictions, axis=-1) == outputs.label_ids
     by_cosine = np.array(cosine_baseline(test["train"].select(range(300)), test["test"]).right)
@@ -114,12 +119,12 @@ def beside_cosine(tokenizer, data: dict, test) -> dict:
             "low": float(low), "high": float(high), "seconds": done.seconds}
 
 
-def speeds(tokenizer, data: dict, steps: int, rounds: int) -> dict[str, list[float]]:
+def speeds(tokenizer, data: dict, steps: int, rounds: int, precision: str) -> dict[str, list[float]]:
     "Pairs per second of each, round by round, over the same pairs in the same number of steps."
-    found: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    found: dict[str, list[float]] = {name: [] for name in contenders()}
     for number in range(rounds):
         few = some_rows(data, steps, number)
-        for name, train in CONTENDERS.items():
+        for name, train in contenders(precision).items():
             found[name].append(len(few["train"]) / train(tokenizer, few, 1, number)["seconds"])
         rates = ", ".join(f"{name} {rates[-1]:.1f}" for name, rates in found.items())
         print(f"round {number}: {len(few['train'])} pairs, {rates} pairs/s", flush=True)
@@ -158,23 +163,22 @@ def main() -> None:
     for name, default, what in (("seeds", 3, "trainings of each for quality"), ("epochs", 0, "passes; 0: 3 on MRPC, 1 on the pairs"),
                                 ("steps", 0, "steps of each for speed; 0: the whole trainings"), ("rounds", 3, "rounds for speed")):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} ({default})")
-    parser.add_argument("--only", choices=CONTENDERS, nargs="+", default=list(CONTENDERS), help="quality of these alone")
+    parser.add_argument("--only", choices=contenders(), nargs="+", default=list(contenders()), help="quality of these alone")
     parser.add_argument("--fp32", action="store_true", help="fine_tune without bf16")
     parser.add_argument("--save", type=Path, help="a JSON file for the figures")
     args = parser.parse_args()
     task = "mrpc" if os.environ.get("HFCOURSE_DATA_MRPC") else "pairs"
     epochs = args.epochs or {"mrpc": 3, "pairs": 1}[task]
-    if args.fp32:
-        assets.precision = lambda *_: "fp32"
+    precision = assets.precision("fp32" if args.fp32 else "auto")
     tokenizer = transformers.AutoTokenizer.from_pretrained(assets.checkpoint("minilm"))
     data = encoded(task, tokenizer)
     found = {"task": task, "pairs": len(data["train"]), "rows": len(data["validation"]), "epochs": epochs, "seeds": args.seeds,
-             "precision": assets.precision(), "threads": torch.get_num_threads()}
+             "precision": precision, "threads": torch.get_num_threads()}
     print(f"{task}: {found['pairs']} training pairs, fine_tune in {found['precision']}, {found['threads']} threads", flush=True)
     if task == "pairs":
-        found["test"] = beside_cosine(tokenizer, data, assets.dataset(task))
+        found["test"] = beside_cosine(tokenizer, data, assets.dataset(task), precision)
     if args.steps:
-        rates = speeds(tokenizer, data, args.steps, args.rounds)
+        rates = speeds(tokenizer, data, args.steps, args.rounds, precision)
         ratios = {name: statistics.median(a / b for a, b in zip(rates[name], rates["plain"], strict=True)) for name in rates}
         found["speed"] = {"rates": rates, "ratios": ratios}
         print(", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()), "times the pairs per second of plain")
@@ -182,7 +186,7 @@ def main() -> None:
         runs: dict[str, list[dict]] = {name: [] for name in args.only}
         for seed in range(args.seeds):
             for name in args.only:
-                runs[name].append(CONTENDERS[name](tokenizer, data, epochs, seed))
+                runs[name].append(contenders(precision)[name](tokenizer, data, epochs, seed))
                 print(f"{name}, seed {seed}: {runs[name][-1]}", flush=True)
         found["quality"] = report(runs, found["pairs"] * epochs)
     if args.save:

@@ -2,7 +2,6 @@
 
 Runs the notebooks that changed, writes the sources of all pages below `_build/docs`, and calls Sphinx. Warnings are errors.
 """
-import importlib
 import logging
 import re
 import shutil
@@ -14,9 +13,11 @@ import nbformat
 from fontTools import subset
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lessons import INDEX, PACKAGE, ROOT, PageError, cores, executed, page, then_and_now
+from lesson_pages import page, then_and_now
+from outputs import INDEX, PACKAGE, ROOT, PageError, cores, every, executed, run
+from reference import modules, reference, summary, table
 
-from hfcourse import course
+from hfcourse.ground import running as course
 
 HERE, SOURCE, DOCTREES = ROOT / "docs", ROOT / "_build" / "docs", ROOT / "_build" / "doctrees"
 LEFT_OUT = ["_static/scripts/fontawesome.js*", "_static/vendor/fontawesome/webfonts/fa-regular*", "_static/**/*.map",
@@ -35,51 +36,21 @@ def listing(caption: str, *entries: str) -> str:
     return "```{toctree}\n:hidden:\n" + f":caption: {caption}\n" * bool(caption) + "\n" + "\n".join(entries) + "\n```"
 
 
-def summary(module: str) -> str:
-    "The first line of a module's docstring."
-    return (importlib.import_module(f"hfcourse.{module}").__doc__ or "").strip().partition("\n")[0]
-
-
 def typed(text: str) -> str:
     "What a reader types, set as code; ordinary words stay words."
     looks = re.search(r"[(=]|\w_\w|\w\.\w", text) and not re.search(r"[;:] | and | or |\(lesson", text)
     return f"`` {text} ``" if looks and "`" not in text else re.sub(r"([\\`*_<>|\[\]$])", r"\\\1", text)
 
 
-def table(columns: list[str], rows: list[list]) -> str:
-    "A table in Markdown; a bar inside a cell stays a bar."
-    lines = [columns, ["---"] * len(columns), *([str(value).replace("|", "\\|") for value in row] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n\n"
-
-
-def reference(module: str, lesson: course.Lesson | None) -> str:
-    "The source of a module's reference page: each public name where it is defined, in the order of the source."
-    loaded = importlib.import_module(f"hfcourse.{module}")
-    where = f"Taught in lesson [{lesson.name[:2]}, {lesson.title}](../{lesson.name}.ipynb)." if lesson else \
-        "Part of the ground that the lessons stand on."
-    lines = [f"# hfcourse.{module}", f":::{{container}} lead\n{summary(module)}\n:::", where,
-             "```{eval-rst}", f".. py:module:: hfcourse.{module}", ""]
-    for name in loaded.__all__:
-        value = getattr(loaded, name)
-        home = getattr(value, "__module__", loaded.__name__) if callable(value) else loaded.__name__
-        if home != loaded.__name__:
-            lines.append(f":py:obj:`{name} <{home}.{name}>` is described in :py:mod:`{home}`.\n")
-            continue
-        kind = "class" if isinstance(value, type) else "function" if callable(value) else "data"
-        lines += [f".. auto{kind}:: hfcourse.{module}.{name}", *(["   :members:"] if kind == "class" else []),
-                  *(["   :no-value:"] if len(repr(value)) > 300 else []), ""]  # a long constant shows its table
-    return "\n".join([*lines, "```", ""])
-
-
 def sources() -> None:
     "Write everything that Sphinx reads."
-    lessons, done = course.lessons(), {}
-    for lesson in [INDEX, *lessons]:
-        done[lesson.name] = executed(lesson)
-        print(f"{lesson.name}: {done[lesson.name].metadata.run.seconds:.0f} s", flush=True)
+    lessons = course.lessons()
+    run(every())
+    done = {lesson.name: executed(lesson) for lesson in every()}
     taught = {lesson.name.split("_", 1)[1]: lesson for lesson in lessons}
-    modules = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
-    modules = [*taught, *(name for name in modules if name not in taught)]
+    named = modules()
+    doors = [name for name in named if name not in taught and not name.startswith("ground.")]
+    ground = [name for name in named if name.startswith("ground.")]
     for lesson in [INDEX, *lessons]:
         made = page(lesson, done[lesson.name])
         if lesson is INDEX:
@@ -88,13 +59,15 @@ def sources() -> None:
                         listing("More", "then-and-now", "glossary", "teachers", "releases")]
             made.cells.append(nbformat.v4.new_markdown_cell("\n\n".join(contents), id="contents"))
         write(SOURCE / f"{lesson.name}.ipynb", nbformat.writes(made))
-    for module in modules:
+    for module in named:
         write(SOURCE / "reference" / f"{module}.md", reference(module, taught.get(module)))
     filled = {
         "modules": table(["module", "what it is for", "lesson"], [
-            [f"[hfcourse.{name}]({name}.md)", summary(name),
-             f"[{taught[name].name[:2]}](../{taught[name].name}.ipynb)" if name in taught else ""]
-            for name in modules]) + listing("", *modules),
+            [f"[hfcourse.{name}]({name}.md)", summary(name), f"[{lesson.name[:2]}](../{lesson.name}.ipynb)"]
+            for name, lesson in taught.items()]),
+        "doors": table(["module", "what it is for"], [[f"[hfcourse.{name}]({name}.md)", summary(name)] for name in doors]),
+        "ground": table(["module", "what it is for"], [[f"[hfcourse.{name}]({name}.md)", summary(name)] for name in ground])
+        + listing("", *taught, *doors, *ground),
         "times": table(["lesson", "minutes to read", f"seconds to run on {cores()} CPU cores"], [
             [f"[{one.name[:2]}, {one.title}]({one.name}.ipynb)", one.minutes, f"{done[one.name].metadata.run.seconds:.0f}"]
             for one in lessons]),
@@ -155,7 +128,7 @@ def main() -> int:
         print(f"The site was not built.\n{error}", file=sys.stderr)
         return 1
     began = max((path.stat().st_mtime for path in out.glob("*.html")), default=0)
-    made = [*SOURCE.rglob("*"), *HERE.glob("*.py"), *PACKAGE.glob("*.py"), *HERE.glob("static/*")]
+    made = [*SOURCE.rglob("*"), *HERE.glob("*.py"), *PACKAGE.rglob("*.py"), *HERE.glob("static/*")]
     every = ["-a"] * any(path.is_file() and path.stat().st_mtime > began for path in made)  # each page carries the list of all
     strict = ["-W", "--keep-going", "-q"]
     code = sphinx(["-b", "html", *every, *strict, "-c", str(HERE), "-d", str(DOCTREES), str(SOURCE), str(out)])

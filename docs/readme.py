@@ -3,19 +3,17 @@
     python docs/readme.py [--check]
 """
 import difflib
-import os
 import re
 import sys
-from pathlib import Path
 
 import nbformat
 from nbconvert import MarkdownExporter
+from outputs import INDEX, ROOT, executed
 from traitlets.config import Config
 
-from hfcourse.course import client, write_whole
+from hfcourse.ground.running import write_whole
 
-ROOT = Path(__file__).parents[1]
-INDEX, README = ROOT / "nbs" / "index.ipynb", ROOT / "README.md"
+README = ROOT / "README.md"
 HEAD = "<!-- Made from nbs/index.ipynb by `make readme`: edit that. -->\n\n"
 TEMPLATE = """
 {%- extends 'base/display_priority.j2' -%}
@@ -27,15 +25,6 @@ TEMPLATE = """
 {%- block data_markdown -%}{{ output.data['text/markdown'] }}{{ "\n\n" }}{%- endblock -%}
 {%- block data_text -%}{{ "```\n" }}{{ output.data['text/plain'] }}{{ "\n```\n\n" }}{%- endblock -%}
 """  # as nbconvert's own, but output stands between fences, which GitHub shows as a block
-
-
-def executed() -> nbformat.NotebookNode:
-    "The index notebook with its outputs, run on the CPU."
-    os.environ |= {"TQDM_DISABLE": "1", "HFCOURSE_DEVICE": "cpu"}
-    notebook = nbformat.read(INDEX, as_version=4)
-    with client(notebook) as session:
-        session.execute()
-    return notebook
 
 
 def shown(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -61,7 +50,7 @@ def main() -> None:
     "Write the README, or compare it."
     config = Config(NbConvertBase={"display_data_priority": ["text/markdown", "text/plain"]})
     exporter = MarkdownExporter(raw_template=TEMPLATE, config=config)
-    text, _ = exporter.from_notebook_node(shown(executed()))
+    text, _ = exporter.from_notebook_node(shown(executed(INDEX)))
     made = HEAD + linked(text).strip() + "\n"
     if "--check" not in sys.argv:
         write_whole(README, made)

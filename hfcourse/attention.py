@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 import torch
 from torch import nn
-from .capture import check_texts
+from .ground.checks import check_texts
 from .display import Table, heat
 
 # %% ../nbs/06_attention.ipynb #484a633a

@@ -8,68 +8,71 @@ __all__ = ['STRATEGIES', 'collate', 'Speed', 'PaddingCost', 'padding_cost', 'Pad
 
 # %% ../nbs/09_collation.ipynb #a6316642
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 import numpy as np
 import torch
 
 from .display import Chart, Table
-from .features import as_size, columns_of, lengths_of, stacked
+from .ground import checks
+from .ground.lengths import budgeted, cut_into
+from .ground.tokenised import columns_of, lengths_of, stacked, whole_numbers
 
 # %% ../nbs/09_collation.ipynb #61d57b17
 def collate(
-    features: Sequence[Mapping[str, Any]],  # tokenised rows: `input_ids`, and what else the model takes
-    tokenizer: Any,                         # any tokenizer of the library, for its pad token and padding side
+    features: Sequence[Mapping[str, Any]],  # tokenised rows: `input_ids` and more
+    tokenizer: Any,  # any tokenizer of the library, for its pad token and padding side
     *,
-    multiple_of: int = 1,  # round the length up to a multiple of this
-) -> dict[str, torch.Tensor]:  # ids and masks of shape (rows, length); `labels` of shape (rows, ...)
+    pad_to_multiple_of: int | None = None,  # round the length up to a multiple of this
+) -> dict[str, torch.Tensor]:  # ids and masks: (rows, length); `labels`: (rows, ...)
     "Put rows into one batch: fill what has a number for each id, stack the rest."
-    columns, left = columns_of(features), tokenizer.padding_side == "left"
+    columns = columns_of(features)
     if tokenizer.pad_token_id is None:
-        raise ValueError("the tokenizer has no pad token: set tokenizer.pad_token = tokenizer.eos_token.")
-    counts = [len(ids) if isinstance(ids, (list, tuple)) else 0 for ids in columns["input_ids"]]
-    target = max(counts) + -max(counts) % as_size(multiple_of, "multiple_of", 1)
+        raise ValueError("the tokenizer has no pad token: "
+                         "set tokenizer.pad_token = tokenizer.eos_token.")
+    step = 1
+    if pad_to_multiple_of is not None:
+        step = checks.whole(pad_to_multiple_of, "pad_to_multiple_of")
+    counts = [len(ids) if whole_numbers(ids) else 0 for ids in columns["input_ids"]]
+    target = -(-max(counts) // step) * step
     if "attention_mask" in tokenizer.model_input_names:
         columns.setdefault("attention_mask", [[1] * count for count in counts])
     fills = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0,
              "token_type_ids": tokenizer.pad_token_type_id, "special_tokens_mask": 1}
-    for name in fills.keys() & columns.keys():
-        for i, (row, count) in enumerate(zip(columns[name], counts, strict=True)):
-            if not isinstance(row, (list, tuple)) or [isinstance(n, int) for n in row] != [True] * count:
-                raise ValueError(f"{name} of feature {i} are {repr(row)[:40]}: give a whole number for each id.")
-            rest = [fills[name]] * (target - count)
-            columns[name][i] = [*rest, *row] if left else [*row, *rest]
-    batch = {name: stacked(name, column) for name, column in columns.items()}
+    batch, side = {}, tokenizer.padding_side
+    for name, column in columns.items():
+        if name in fills:
+            column = _filled(name, column, counts, target, fills[name], side)
+        batch[name] = stacked(name, column)
     for name in ("label", "label_ids"):
         if name in batch:
             batch["labels"] = batch.pop(name)
     return batch
 
+
+def _filled(
+    name: str, column: list[Any], counts: list[int], target: int, fill: int, side: str,
+) -> list[list[int]]:
+    "The rows of a column, each filled up to the target length."
+    rows = []
+    for i, (row, count) in enumerate(zip(column, counts, strict=True)):
+        if not whole_numbers(row) or len(row) != count:
+            raise ValueError(f"{name} of feature {i} are {repr(row)[:40]}: "
+                             "give a whole number for each id.")
+        rest = [fill] * (target - count)
+        rows.append([*rest, *row] if side == "left" else [*row, *rest])
+    return rows
+
 # %% ../nbs/09_collation.ipynb #31918949
-def _cut(order: np.ndarray, size: int) -> list[np.ndarray]:
-    "Row numbers in batches of a size; the last may be smaller."
-    return [order[start:start + size] for start in range(0, len(order), size)]
-
-
 def _grouped(lengths: np.ndarray, order: np.ndarray, size: int) -> list[np.ndarray]:
-    "Row numbers in batches of like length, as the library's group_by_length makes them of this order."
+    "Row numbers in batches of like length, as the library's group_by_length has them."
     many = min(len(order) // (4 * size), 50) or 1
-    parts = [part[np.argsort(-lengths[part], kind="stable")] for part in _cut(order, many * size)]
+    parts = []
+    for part in cut_into(order, many * size):
+        parts.append(part[np.argsort(-lengths[part], kind="stable")])
     longest = int(np.argmax([lengths[part[0]] for part in parts]))
     parts[0][0], parts[longest][0] = parts[longest][0], parts[0][0]
-    return _cut(np.concatenate(parts), size)
-
-# %% ../nbs/09_collation.ipynb #ac315dcc
-def _budgeted(lengths: np.ndarray, order: np.ndarray, budget: int, width: int) -> list[np.ndarray]:
-    "Row numbers in batches, long to short, of which each takes at most `budget` places, or is a single row."
-    rounded = np.minimum(-(-lengths // width) * width, lengths.max())
-    order = order[np.argsort(-rounded[order], kind="stable")]
-    batches, start = [], 0
-    while start < len(order):
-        fits = max(1, budget // max(1, int(rounded[order[start]])))
-        batches.append(order[start:start + fits])
-        start += fits
-    return batches
+    return cut_into(np.concatenate(parts), size)
 
 # %% ../nbs/09_collation.ipynb #c449a131
 #: The ways to batch and to pad that `padding_cost` knows.
@@ -78,10 +81,20 @@ STRATEGIES = ("max_length", "longest", "dynamic", "grouped", "token_budget")
 
 @dataclass(frozen=True)
 class Speed:
-    "Seconds of a training step in three parts; by default near those of MiniLM in bf16 on two cores."
-    per_batch: float = 0.02    # for each batch, whatever its size: the optimizer's step above all
+    "Seconds of a training step; by default near MiniLM's in bf16 on two cores."
+    per_batch: float = 0.02    # for each batch, whatever its size: mostly the optimizer
     per_token: float = 0.0002  # for each place of a batch: the layers
-    per_square: float = 1e-7   # for each place and each place of its row: attention, the quadratic part
+    per_square: float = 1e-7   # for each place and each place of its row: attention
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            checks.number(getattr(self, part.name), part.name, 0, float("inf"))
+
+    def seconds(self, rows: np.ndarray, longest: np.ndarray) -> float:
+        "The time of an epoch, from each batch's rows and the length of its rows."
+        tokens, squares = rows @ longest, rows @ longest.astype(float) ** 2
+        return float(self.per_batch * len(rows) + self.per_token * tokens
+                     + self.per_square * squares)
 
 
 @dataclass(frozen=True)
@@ -93,11 +106,23 @@ class PaddingCost:
     padded: int     # places in all batches, the real tokens among them
     wasted: float   # share of the places that is padding
     seconds: float  # estimated time of an epoch
-    plan: list[list[int]] = field(repr=False, compare=False)  # the row numbers of each batch
+    plan: list[list[int]] = field(repr=False, compare=False)  # the rows of each batch
+
+    def table(self) -> Table:
+        "One row: what is counted, and the time that is estimated."
+        return _cost_table([self])
 
     def _repr_html_(self) -> str:
-        names = ["strategy", "batches", "real", "padded", "wasted", "seconds"]
-        return Table(names, [[getattr(self, name) for name in names]])._repr_html_()
+        return self.table()._repr_html_()
+
+
+def _cost_table(costs: Sequence[PaddingCost], caption: str = "") -> Table:
+    "A row for each cost."
+    names = {"strategy": "strategy", "batches": "batches", "real": "real tokens",
+             "padded": "places", "wasted": "wasted share",
+             "seconds": "seconds, estimated"}
+    rows = [[getattr(cost, name) for name in names] for cost in costs]
+    return Table(list(names.values()), rows, caption)
 
 
 def padding_cost(
@@ -105,121 +130,163 @@ def padding_cost(
     *,
     batch_size: int = 16,       # rows in a batch
     strategy: str = "dynamic",  # one of `STRATEGIES`
-    tokens_per_batch: int | None = None,  # places in a batch of "token_budget"; batch_size mean rows if None
-    width: int = 4,             # for "token_budget": lengths count as rounded up to a multiple of this
-    max_length: int = 512,      # tokens of each row, for "max_length"
-    seed: int | None = None,    # shuffles first; the rows are taken in the order given if None
-    speed: Speed = Speed(),     # what the time is estimated from
+    tokens_per_batch: int | None = None,  # of "token_budget"; as batch_size if None
+    width: int = 4,           # of "token_budget": lengths are rounded up to a multiple
+    max_length: int = 512,    # of "max_length": tokens of each row
+    seed: int | None = None,  # shuffles first; the rows stay in the order given if None
+    speed: Speed = Speed(),   # what the time is estimated from
 ) -> PaddingCost:  # tokens, wasted share, batches, seconds, and the batches themselves
-    "Put rows into batches, count the places that they fill, and estimate the time of an epoch."
+    "Put rows into batches, count the places they fill, and estimate an epoch's time."
     if strategy not in STRATEGIES or not isinstance(speed, Speed):
-        raise ValueError(f"{strategy!r} with {speed!r}: give one of {', '.join(STRATEGIES)}, and a Speed.")
-    counts, size = lengths_of(lengths), as_size(batch_size, "batch_size", 1)
-    order, mean = np.arange(len(counts)), max(1, round(size * float(counts.mean())))
-    budget = mean if tokens_per_batch is None else as_size(tokens_per_batch, "tokens_per_batch", 1)
+        raise ValueError(f"{strategy!r} with {speed!r}: "
+                         f"give one of {', '.join(STRATEGIES)}, and a Speed.")
+    counts = lengths_of(lengths)
+    size, width = checks.whole(batch_size, "batch_size"), checks.whole(width, "width")
+    budget = max(1, round(size * float(counts.mean())))
+    if tokens_per_batch is not None:
+        budget = checks.whole(tokens_per_batch, "tokens_per_batch")
+    order = np.arange(len(counts))
     if seed is not None:
-        order = np.random.default_rng(as_size(seed, "seed", 0)).permutation(order)
+        order = np.random.default_rng(checks.whole(seed, "seed", 0)).permutation(order)
     if strategy == "token_budget":
-        plan = _budgeted(counts, order, budget, as_size(width, "width", 1))
+        plan = budgeted(counts, order, budget, width)
+    elif strategy == "grouped":
+        plan = _grouped(counts, order, size)
     else:
-        plan = _grouped(counts, order, size) if strategy == "grouped" else _cut(order, size)
-    rows, longest = np.array([(len(batch), counts[batch].max()) for batch in plan]).T
-    if strategy in ("max_length", "longest"):
-        limit = as_size(max_length, "max_length", 0) if strategy == "max_length" else counts.max()
-        longest = np.full_like(rows, limit)
-    if longest.max() < counts.max():
-        raise ValueError(f"a row of {counts.max()} is over max_length {max_length}: give more, or truncate.")
-    padded, real, squares = int(rows @ longest), int(counts.sum()), rows @ longest.astype(float) ** 2
-    seconds = float(speed.per_batch * len(plan) + speed.per_token * padded + speed.per_square * squares)
+        plan = cut_into(order, size)
+    rows = np.array([len(batch) for batch in plan])
+    limit = checks.whole(max_length, "max_length", 0)
+    longest = _filled_to(strategy, counts, plan, limit)
+    real, padded = int(counts.sum()), int(rows @ longest)
     wasted = 1 - real / padded if padded else 0.0
-    return PaddingCost(strategy, len(plan), real, padded, wasted, seconds, [batch.tolist() for batch in plan])
+    seconds = speed.seconds(rows, longest)
+    batches = [batch.tolist() for batch in plan]
+    return PaddingCost(strategy, len(plan), real, padded, wasted, seconds, batches)
+
+
+def _filled_to(
+    strategy: str, counts: np.ndarray, plan: Sequence[np.ndarray], max_length: int,
+) -> np.ndarray:
+    "The length that the rows of each batch are filled to."
+    if strategy == "longest":
+        return np.full(len(plan), counts.max())
+    if strategy != "max_length":
+        return np.array([counts[batch].max() for batch in plan])
+    if counts.max() > max_length:
+        raise ValueError(f"a row of {counts.max()} is over max_length {max_length}: "
+                         "give more, or truncate.")
+    return np.full(len(plan), max_length)
 
 # %% ../nbs/09_collation.ipynb #361c1e16
 @dataclass(frozen=True, repr=False)
 class PaddingBill:
     "The cost of each strategy for some data."
-    costs: dict[str, PaddingCost]  # for each strategy its cost at the batch size asked for
-    table: Table                   # the same, one line a strategy
+    costs: dict[str, PaddingCost]  # by strategy, at the batch size asked for
     chart: Chart                   # the wasted share over several batch sizes
+    speed: Speed                   # what the times are estimated from
+
+    def table(self) -> Table:
+        "The costs, one line a strategy."
+        speed = self.speed
+        caption = ("The padding bill; times from "
+                   f"{1e3 * speed.per_batch:.3g} ms a batch, "
+                   f"{1e6 * speed.per_token:.3g} µs a place, "
+                   f"{1e9 * speed.per_square:.3g} ns a pair of places")
+        return _cost_table(list(self.costs.values()), caption)
 
     def __repr__(self) -> str:
-        return repr(self.table)
+        return repr(self.table())
 
     def _repr_html_(self) -> str:
-        return self.table._repr_html_() + self.chart._repr_html_()
+        return self.table()._repr_html_() + self.chart._repr_html_()
 
 
 def compare_padding(
     data: Any,  # a tokenised dataset with `input_ids`, or the lengths of its rows
     *,
-    batch_size: int = 16,    # rows in a batch; the token budget is as many rows of mean length
+    batch_size: int = 16,    # rows in a batch; the token budget is as many mean rows
     max_length: int = 512,   # tokens of each row, for "max_length"
     seed: int = 0,           # of the shuffle
     speed: Speed = Speed(),  # what the times are estimated from
 ) -> PaddingBill:  # a table and a picture
     "The padding bill of your own data: every strategy, counted."
-    counts, size = lengths_of(data), as_size(batch_size, "batch_size", 1)
-    options: dict[str, Any] = {"max_length": max_length, "seed": as_size(seed, "seed", 0), "speed": speed}
-    sizes = sorted({size, *(2**i for i in range(2, 8) if 2**i <= len(counts))})
-    costs = {(name, one): padding_cost(counts, strategy=name, batch_size=one, **options)
-             for name in STRATEGIES for one in sizes}
-    asked = {name: costs[name, size] for name in STRATEGIES}
-    lines = [[name, c.batches, c.real, c.padded, c.wasted, c.seconds] for name, c in asked.items()]
-    columns = ["strategy", "batches", "real tokens", "places", "wasted share", "seconds, estimated"]
-    wasted = {name: [costs[name, one].wasted for one in sizes] for name in STRATEGIES}
-    ends = ", ".join(f"{name} from {shares[0]:.2f} to {shares[-1]:.2f}" for name, shares in wasted.items())
-    chart = Chart(sizes, wasted, f"From small to large batches: {ends}.", "batch size", "wasted share", "x")
-    source = f"times from {1e3 * speed.per_batch:.3g} ms a batch, {1e6 * speed.per_token:.3g} µs a place, " \
-             f"{1e9 * speed.per_square:.3g} ns a pair of places"
-    return PaddingBill(asked, Table(columns, lines, f"The padding bill; {source}"), chart)
+    counts, size = lengths_of(data), checks.whole(batch_size, "batch_size")
+    seed = checks.whole(seed, "seed", 0)
+    powers = [2**i for i in range(2, 8) if 2**i <= len(counts)]
+    sizes = sorted({size, *powers})
+    asked, wasted, ends = {}, {}, []
+    for name in STRATEGIES:
+        costs = {}
+        for rows in sizes:
+            costs[rows] = padding_cost(counts, strategy=name, batch_size=rows,
+                                       max_length=max_length, seed=seed, speed=speed)
+        asked[name] = costs[size]
+        wasted[name] = [cost.wasted for cost in costs.values()]
+        ends.append(f"{name} from {wasted[name][0]:.2f} to {wasted[name][-1]:.2f}")
+    says = f"From small to large batches: {', '.join(ends)}."
+    chart = Chart(sizes, wasted, says, "batch size", "wasted share", "x")
+    return PaddingBill(asked, chart, speed)
 
 # %% ../nbs/09_collation.ipynb #efd7732b
 class TokenBatches(torch.utils.data.Sampler[list[int]]):
     "A batch sampler by token budget; `token_batches` makes it."
 
-    def __init__(self, lengths: np.ndarray, budget: int, width: int, seed: int,
-                 place: tuple[int, int] | None) -> None:
+    def __init__(
+        self, lengths: np.ndarray, budget: int, width: int, seed: int,
+        place: tuple[int, int] | None,
+    ) -> None:
         self.lengths, self.budget, self.width, self.seed = lengths, budget, width, seed
         self.place, self.epoch = place, 0
-        self.batches = len(_budgeted(lengths, np.arange(len(lengths)), budget, width))  # of all processes
+        in_order = np.arange(len(lengths))
+        made = budgeted(lengths, in_order, budget, width)
+        self.batches = len(made)  # of all processes
 
     def __repr__(self) -> str:
-        return f"TokenBatches({len(self.lengths)} rows in {self.batches} batches, budget {self.budget})"
+        rows = f"{len(self.lengths)} rows in {self.batches} batches"
+        return f"TokenBatches({rows}, budget {self.budget})"
 
     def set_epoch(self, epoch: int) -> None:
         "Choose the `epoch`, counted from 0, whose batches the next loop gives."
-        self.epoch = as_size(epoch, "epoch", 0)
+        self.epoch = checks.whole(epoch, "epoch", 0)
 
     def _where(self) -> tuple[int, int]:
-        "This process's number, and how many there are; torch may learn both only after this object is made."
+        "This process's number, and how many there are; torch may learn both later."
         from torch import distributed
-        known = distributed.is_available() and distributed.is_initialized()
-        return self.place or ((distributed.get_rank(), distributed.get_world_size()) if known else (0, 1))
+        if self.place is not None:
+            return self.place
+        if distributed.is_available() and distributed.is_initialized():
+            return distributed.get_rank(), distributed.get_world_size()
+        return 0, 1
 
     def __len__(self) -> int:
-        return -(-self.batches // self._where()[1])
+        _, num_replicas = self._where()
+        return -(-self.batches // num_replicas)
 
     def __iter__(self) -> Iterator[list[int]]:
-        rng, (rank, processes) = np.random.default_rng([self.seed, self.epoch]), self._where()
-        batches = _budgeted(self.lengths, rng.permutation(len(self.lengths)), self.budget, self.width)
-        turns = np.resize(rng.permutation(self.batches), len(self) * processes)  # the first again at the end
-        yield from (batches[turn].tolist() for turn in turns[rank::processes])
+        rank, num_replicas = self._where()
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(len(self.lengths))
+        batches = budgeted(self.lengths, order, self.budget, self.width)
+        turns = rng.permutation(self.batches)
+        turns = np.resize(turns, len(self) * num_replicas)  # the first again at the end
+        for turn in turns[rank::num_replicas]:
+            yield batches[turn].tolist()
 
 
 def token_batches(
     lengths: Any,                  # tokens in each row, or a tokenised dataset
-    tokens_per_batch: int = 1024,  # places in a batch at most; a longer row gets a batch of its own
+    tokens_per_batch: int = 1024,  # places in a batch; a longer row is a batch alone
     *,
-    seed: int = 0,                 # the same seed and epoch give the same batches in the same order
-    width: int = 4,                # lengths count as rounded up to a multiple of this: wider mixes, and pads
-    rank: int | None = None,       # this process's number; asked of torch.distributed if None
-    processes: int | None = None,  # how many processes share the rows; asked of torch.distributed if None
+    seed: int = 0,   # the same seed and epoch give the same batches in the same order
+    width: int = 4,  # lengths are rounded up to a multiple: wider mixes, and pads
+    num_replicas: int | None = None,  # how many processes there are; torch's if None
+    rank: int | None = None,          # this process's number; torch's if None
 ) -> TokenBatches:  # for a `DataLoader`'s `batch_sampler`
-    "Batches of rows of like length, as many as fit a token budget, in another order each epoch."
+    "Batches of rows of like length, within a token budget, anew for each epoch."
     place = None
-    if rank is not None or processes is not None:
-        place = as_size(rank, "rank", 0), as_size(processes, "processes", 1)
-        if place[0] >= place[1]:
-            raise ValueError(f"rank is {rank} of {processes} processes: give a number from 0, and less.")
-    budget, width = as_size(tokens_per_batch, "tokens_per_batch", 1), as_size(width, "width", 1)
-    return TokenBatches(lengths_of(lengths), budget, width, as_size(seed, "seed", 0), place)
+    if rank is not None or num_replicas is not None:
+        processes = checks.whole(num_replicas, "num_replicas")
+        place = checks.whole(rank, "rank", 0, processes - 1), processes
+    budget = checks.whole(tokens_per_batch, "tokens_per_batch")
+    width, seed = checks.whole(width, "width"), checks.whole(seed, "seed", 0)
+    return TokenBatches(lengths_of(lengths), budget, width, seed, place)

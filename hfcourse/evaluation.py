@@ -11,31 +11,30 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 import numpy as np
-from scipy.stats import rankdata
 from .assets import metric
-from .rows import as_labels, as_numbers, as_texts
-from .verdict import Report
+from .ground import checks
+from .ground.checks import as_labels, as_numbers, as_texts
+from .ground.report import Report
+from .ground.store.tasks import TASKS
 
 _all_ = ["Report"]
 
 # %% ../nbs/11_evaluation.ipynb #10b63a12
-_TWO, _THREE = (2, ("accuracy",)), (3, ("accuracy",))
-_TASKS: dict[Any, tuple[int, tuple[str, ...]]] = {  # how many labels a task has, and its figures
-    "pairs": (2, ("accuracy", "f1")), "mrpc": (2, ("accuracy", "f1")), "qqp": (2, ("accuracy", "f1")),
-    "sst2": _TWO, "qnli": _TWO, "rte": _TWO, "wnli": _TWO, "cola": (2, ("matthews_correlation",)),
-    "mnli": _THREE, "mnli_matched": _THREE, "mnli_mismatched": _THREE, "ax": (3, ("matthews_correlation",)),
-    "stsb": (0, ("pearson", "spearmanr")), None: (0, ("accuracy",)),  # scores; any number of labels
-}
+def _facts(task: str | None) -> tuple[int, tuple[str, ...]]:
+    "How many labels a task has, 0 for any number and for scores, and its figures."
+    return (0, ("accuracy",)) if task is None else (len(TASKS[task].labels), TASKS[task].metrics)
 
 
 def _confusion(references: np.ndarray, answers: np.ndarray, size: int) -> np.ndarray:
     "How many rows of each right label (down) got each answer (across)."
+    # scikit-learn's, without its checks: the bootstrap counts ten thousand times
     return np.bincount(references * size + answers, minlength=size * size).reshape(size, size)
 
 
 def _figure(name: str, counts: np.ndarray) -> float:
     "One figure of a confusion matrix; NaN where it is not defined."
-    right, given, rows = counts.sum(axis=1).astype(float), counts.sum(axis=0), float(counts.sum())
+    right, given = counts.sum(axis=1).astype(float), counts.sum(axis=0)
+    rows = float(counts.sum())
     if name == "accuracy":
         return float(counts.trace() / rows)
     if name == "f1":
@@ -49,27 +48,35 @@ def _figure(name: str, counts: np.ndarray) -> float:
 _Rows = tuple[np.ndarray, np.ndarray, Any]
 
 
-def _read(outputs: Any, references: Any, task: str | None, names: Any = ()) -> _Rows:
+def _read(predictions: Any, references: Any, task: str | None, names: Any = ()) -> _Rows:
     "The answers, the right ones, and the logits, or None if none were given."
-    several = isinstance(outputs, tuple) and len(outputs) > 0 and getattr(outputs[0], "ndim", 0) > 0
-    given = as_numbers(outputs[0] if several else outputs, "predictions", names)
+    if isinstance(predictions, tuple) and predictions and getattr(predictions[0], "ndim", 0) > 0:
+        predictions = predictions[0]  # what else the model gave stands behind the logits
+    given = as_numbers(predictions, "predictions", names)
     right = as_numbers(references, "references", names)
     if len(given) != len(right):
         counts = f"{len(given)} predictions for {len(right)} references"
         raise ValueError(f"there are {counts}: give one for each.")
     if task == "stsb":
-        scores = given[:, 0] if given.shape[1:] == (1,) else given
-        if scores.ndim != 1 or right.ndim != 1 or scores.dtype.kind != "f":
-            raise ValueError("stsb is scored on scores: give a float a row, as a model with num_labels=1 does, "
-                             "and no argmax.")
-        return scores.astype(float), right.astype(float), None
-    count = _TASKS[task][0] or len(names)
+        return _scores(given, right)
+    count = _facts(task)[0] or len(names)
     if given.ndim != 2 or given.shape[1] < 2:
-        return as_labels(given, "predictions", count), as_labels(right, "references", count), None
+        answers = as_labels(given, "predictions", count)
+        return answers, as_labels(right, "references", count), None
     if (count and given.shape[1] != count) or given.shape[1] > 1000:
         columns = f"{given.shape[1]} columns for {count or 1000} labels"
         raise ValueError(f"the logits have {columns}: give logits of this task.")
-    return given.argmax(axis=-1), as_labels(right, "references", given.shape[1]), given.astype(float)
+    right = as_labels(right, "references", given.shape[1])
+    return given.argmax(axis=-1), right, given.astype(float)
+
+
+def _scores(given: np.ndarray, right: np.ndarray) -> _Rows:
+    "The scores, the right ones, and no logits."
+    scores = given[:, 0] if given.shape[1:] == (1,) else given
+    if scores.ndim != 1 or right.ndim != 1 or scores.dtype.kind != "f":
+        raise ValueError("stsb is scored on scores: give a float a row, "
+                         "as a model with num_labels=1 does, and no argmax.")
+    return scores.astype(float), right.astype(float), None
 
 # %% ../nbs/11_evaluation.ipynb #61d57b17
 def metrics_for(
@@ -83,14 +90,40 @@ def metrics_for(
         if hasattr(prediction, "label_ids"):
             prediction = prediction.predictions, prediction.label_ids
         if not isinstance(prediction, (tuple, list)) or len(prediction) != 2:
-            kind = type(prediction).__name__
-            raise TypeError(f"the prediction is {kind}: give an EvalPrediction or (predictions, references).")
+            raise TypeError(f"the prediction is {type(prediction).__name__}: "
+                            "give an EvalPrediction or (predictions, references).")
         answers, references, _ = _read(prediction[0], prediction[1], task)
-        return scorer.compute(predictions=answers, references=references)
+        figures: dict[str, float] | None = scorer.compute(
+            predictions=answers, references=references)
+        return figures or {}
 
     return compute_metrics
 
 # %% ../nbs/11_evaluation.ipynb #c532ca6b
+def _drawn(
+    figure: Callable[[np.ndarray], Any], rows: int, draws: int, seed: int,
+) -> np.ndarray:
+    "What a figure gives of rows drawn anew: of row numbers (some draws, rows) it makes (..., some draws)."
+    from scipy.stats import bootstrap
+    if rows == 1:  # every draw is the row; scipy wants two
+        return np.asarray(figure(np.zeros((draws, 1), dtype=int)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a spread that nobody asks for
+        found = bootstrap(
+            (np.arange(rows),), lambda picked, axis: figure(picked), vectorized=True,
+            method="percentile", n_resamples=draws, rng=np.random.default_rng(seed),
+            batch=max(1, 2_000_000 // rows))  # not all row numbers are in memory at once
+    return np.asarray(found.bootstrap_distribution)
+
+
+def _middle(drawn: np.ndarray, share: float) -> tuple[Any, Any]:
+    "The ends of the middle share along the last axis; draws without a value (NaN) are left out."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # numpy warns where no draw has a value
+        low, high = np.nanquantile(drawn, [(1 - share) / 2, (1 + share) / 2], axis=-1)
+    return low, high
+
+
 def bootstrap_interval(
     figure: Callable[..., Any],  # takes the columns; gives a number, or several in an array
     *columns: Any,               # of one length; the rows are drawn from all of them together
@@ -100,101 +133,159 @@ def bootstrap_interval(
 ) -> tuple[Any, Any]:  # the two ends, each in the form that `figure` gives; NaN where no draw had a value
     "The interval of a figure when the rows are drawn anew; draws without a value (NaN) are left out."
     arrays = [as_numbers(column, "columns") for column in columns]
-    if not arrays or len({len(array) for array in arrays}) > 1:
-        lengths = [len(array) for array in arrays]
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) != 1:
         raise ValueError(f"the columns have {lengths} rows: give at least one column, all of one length.")
-    if not isinstance(draws, int) or not isinstance(seed, int) or draws < 1 or seed < 0:
-        raise ValueError(f"draws is {draws!r} and seed {seed!r}: give whole numbers, at least 1 and 0.")
+    draws, seed = checks.whole(draws, "draws"), checks.whole(seed, "seed", 0)
     if not isinstance(share, float) or not 0 < share < 1:
         raise ValueError(f"share is {share!r}: give a number between 0 and 1, such as 0.95.")
-    rng, rows = np.random.default_rng(seed), len(arrays[0])
-    picks = (rng.integers(0, rows, rows) for _ in range(draws))
-    values = np.array([figure(*(array[picked] for array in arrays)) for picked in picks], dtype=float)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # numpy warns where no draw has a value
-        low, high = np.nanquantile(values, [(1 - share) / 2, (1 + share) / 2], axis=0)
-    return low, high
+
+    def of_each(picked: np.ndarray) -> np.ndarray:
+        "The figure of each draw, along the last axis."
+        values = [figure(*(array[rows] for array in arrays)) for rows in picked]
+        return np.moveaxis(np.array(values, dtype=float), 0, -1)
+
+    return _middle(_drawn(of_each, lengths[0], draws, seed), share)
 
 # %% ../nbs/11_evaluation.ipynb #4fdcc92e
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    "Probabilities, row by row."
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
 def _are_probabilities(logits: np.ndarray) -> bool:
     "Whether the rows sum to 1, with no number below 0, and not all of them whole."
-    return bool((logits >= 0).all() and (logits % 1).any() and np.allclose(logits.sum(axis=-1), 1, atol=1e-3))
+    sums_to_one = np.allclose(logits.sum(axis=-1), 1, atol=1e-3)
+    return bool(sums_to_one and (logits >= 0).all() and (logits % 1).any())
 
 
-def _reliability(said: np.ndarray, true: np.ndarray, edges: np.ndarray) -> tuple[list[list[float]], float]:
+def _reliability(
+    said: np.ndarray, true: np.ndarray, edges: np.ndarray,
+) -> tuple[list[list[float]], float]:
     "For each bin with rows its ends, rows, mean of what was said and of what was true; then the mean gap."
     places = np.digitize(said, edges[1:-1], right=True)  # a row on an edge is in the lower bin
-    bins = [[float(edges[i]), float(edges[i + 1]), int((places == i).sum()),
-             float(said[places == i].mean()), float(true[places == i].mean())] for i in np.unique(places)]
-    return bins, sum(rows * abs(claim - share) for _, _, rows, claim, share in bins) / len(said)
+    bins: list[list[float]] = []
+    gap = 0.0
+    for place in np.unique(places):
+        inside = places == place
+        rows, claim, share = int(inside.sum()), float(said[inside].mean()), float(true[inside].mean())
+        bins.append([float(edges[place]), float(edges[place + 1]), rows, claim, share])
+        gap += rows * abs(claim - share)
+    return bins, gap / len(said)
 
 # %% ../nbs/11_evaluation.ipynb #ea8f0ac4
-def _figures(names: Iterable[str], size: int, right: np.ndarray, answers: np.ndarray) -> list[float]:
-    "Some figures of answers."
-    counts = _confusion(right, answers, size)
-    return [_figure(name, counts) for name in names]
+def _figures(
+    names: Iterable[str], size: int, right: np.ndarray, answers: np.ndarray,
+) -> np.ndarray:
+    "Some figures of answers along the last axis: (figures, ...)."
+    if right.ndim == 1:
+        counts = _confusion(right, answers, size)
+        return np.array([_figure(name, counts) for name in names])
+    draws = zip(right, answers, strict=True)
+    return np.stack([_figures(names, size, *draw) for draw in draws], axis=-1)
 
 
-def _correlations(names: Iterable[str], right: np.ndarray, scores: np.ndarray) -> list[float]:
-    "Pearson's or Spearman's correlation, for each name; NaN where one side is all the same."
-    if np.ptp(right) == 0 or np.ptp(scores) == 0:
-        return [float("nan") for _ in names]
+def _correlations(
+    names: Iterable[str], right: np.ndarray, scores: np.ndarray,
+) -> np.ndarray:
+    "Pearson's or Spearman's correlation along the last axis: (names, ...); NaN where a side is all the same."
+    from scipy.stats import pearsonr, rankdata
+    if right.shape[-1] < 2:
+        return np.full((len(list(names)), *right.shape[:-1]), np.nan)
     found = []
     for name in names:
-        sides = [rankdata(side) if name == "spearmanr" else side for side in (right, scores)]
-        one, other = ((side - side.mean()) / np.abs(side - side.mean()).max() for side in sides)
-        found.append(float(one @ other / np.sqrt((one @ one) * (other @ other))))
-    return found
+        sides = right, scores
+        if name == "spearmanr":  # Pearson's correlation of the ranks
+            sides = rankdata(right, axis=-1), rankdata(scores, axis=-1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scipy warns where a side is all the same
+            found.append(pearsonr(*sides, axis=-1).statistic)
+    return np.array(found)
 
 
-def _ratio(part: Any, whole: Any) -> float | None:
-    "A share, or None of nothing."
-    return float(part / whole) if whole else None
+def _or_none(value: Any) -> float | None:
+    "A number, or None for NaN."
+    return None if np.isnan(value) else float(value)
 
 
-def _of_scores(scores: np.ndarray, right: np.ndarray, texts: list[str], worst: int, bins: int) -> dict:
+def _classes(names: list[str], right: np.ndarray, answers: np.ndarray) -> list[list[Any]]:
+    "Of each label its name, precision, recall, F1 and rows; None where there is nothing to divide by."
+    from sklearn.metrics import precision_recall_fscore_support
+    *shares, counts = precision_recall_fscore_support(
+        right, answers, labels=range(len(names)), zero_division=np.nan)
+    rows: list[list[Any]] = []
+    for i, name in enumerate(names):
+        rows.append([name, *[_or_none(share[i]) for share in shares], int(counts[i])])
+    return rows
+
+
+def _of_scores(
+    scores: np.ndarray, right: np.ndarray, texts: list[str], worst: int, bins: int,
+) -> dict[str, Any]:
     "The parts of a report on scores."
     errors = np.abs(scores - right)
-    order = np.argsort(-errors, kind="stable")[:worst]
     parts, gap = _reliability(scores, right, np.linspace(scores.min(), scores.max(), bins + 1))
-    mistakes = [[int(i), texts[i], float(right[i]), float(scores[i]), float(errors[i])] for i in order]
-    return {"classes": [], "confusion": [], "bins": parts, "calibration_error": gap, "mistakes": mistakes}
-
-
-def _of_labels(answers: np.ndarray, right: np.ndarray, texts: list[str], worst: int, bins: int,
-               logits: Any, names: list[str]) -> dict:
-    "The parts of a report on labels."
-    counts, wrong = _confusion(right, answers, len(names)), np.flatnonzero(answers != right)
-    classes = [[name, _ratio(hits, got), _ratio(hits, was), _ratio(2 * hits, got + was), int(was)]
-               for name, hits, got, was in zip(names, counts.diagonal(), counts.sum(0), counts.sum(1), strict=True)]
-    parts: list[list[float]] = []
-    gap, sure = None, [None] * len(right)
-    if logits is not None:
-        sure = _softmax(logits).max(axis=-1)
-        parts, gap = _reliability(sure, answers == right, np.linspace(0, 1, bins + 1))
-        wrong, sure = wrong[np.argsort(-sure[wrong], kind="stable")], sure.tolist()
-    mistakes = [[int(i), texts[i], names[right[i]], names[answers[i]], sure[i]] for i in wrong[:worst]]
-    return {"classes": classes, "confusion": counts.tolist(), "bins": parts, "calibration_error": gap,
+    mistakes = []
+    for i in np.argsort(-errors, kind="stable")[:worst]:
+        mistakes.append([int(i), texts[i], float(right[i]), float(scores[i]), float(errors[i])])
+    return {"classes": [], "confusion": [], "bins": parts, "calibration_error": gap,
             "mistakes": mistakes}
+
+
+def _of_labels(
+    answers: np.ndarray, right: np.ndarray, texts: list[str], worst: int, bins: int,
+    logits: Any, names: list[str],
+) -> dict[str, Any]:
+    "The parts of a report on labels."
+    from scipy.special import softmax
+    parts: list[list[float]] = []
+    gap: float | None = None
+    certain: list[float | None] = [None] * len(right)
+    wrong = np.flatnonzero(answers != right)
+    if logits is not None:
+        sure = softmax(logits, axis=-1).max(axis=-1)
+        parts, gap = _reliability(sure, answers == right, np.linspace(0, 1, bins + 1))
+        wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
+        certain = sure.tolist()
+    mistakes = []
+    for i in wrong[:worst]:
+        mistakes.append([int(i), texts[i], names[right[i]], names[answers[i]], certain[i]])
+    return {"classes": _classes(names, right, answers),
+            "confusion": _confusion(right, answers, len(names)).tolist(),
+            "bins": parts, "calibration_error": gap, "mistakes": mistakes}
 
 
 def _notes(right: np.ndarray, figures: dict[str, float | None]) -> list[str]:
     "What the rows cannot tell."
-    notes = [f"{len(right)} rows are few: the intervals are rough."] if len(right) < 30 else []
+    notes = []
+    if len(right) < 30:
+        notes.append(f"{len(right)} rows are few: the intervals are rough.")
     if np.ptp(right) == 0:
         notes.append("All rows have the same right answer: no figure says how well others are told apart.")
-    return notes + [f"{name} is not defined for these rows." for name, value in figures.items() if value is None]
+    undefined = [name for name, value in figures.items() if value is None]
+    return notes + [f"{name} is not defined for these rows." for name in undefined]
 
 # %% ../nbs/11_evaluation.ipynb #abb70564
+def _names(labels: Any, task: str | None) -> list[str]:
+    "The names of the labels, none if none are given; `ValueError` if they do not fit the task."
+    if not (task is None or (isinstance(task, str) and task in TASKS)):
+        raise ValueError(f"the task is {str(task)[:40]!r}: give one of {', '.join(TASKS)}, or None.")
+    names = [] if labels is None else as_texts(labels, "labels")
+    known = _facts(task)[0]
+    if len(set(names)) < len(names) or (task and len(names) not in (0, known)):
+        wanted = f"{known} of them" if task else "one for each"
+        raise ValueError(f"the labels are {str(names)[:99]}: give different names, {wanted}.")
+    return names
+
+
+def _shown(texts: Any, rows: int) -> list[str]:
+    "A text for each row, empty if none are given."
+    if texts is None:
+        return [""] * rows
+    shown = as_texts(texts, "texts")
+    if len(shown) != rows:
+        raise ValueError(f"there are {len(shown)} texts for {rows} references: give one for each.")
+    return shown
+
+
 def report(
-    outputs: Any,     # logits (rows, labels), or answers; for stsb a score a row; of a tuple the first part
-    references: Any,  # the right label of each row, or its name; for stsb the right score
+    predictions: Any,  # logits (rows, labels), or answers; for stsb a score a row; of a tuple the first
+    references: Any,   # the right label of each row, or its name; for stsb the right score
     *,
     task: str | None = None,  # a GLUE task or `"pairs"`, whose figures to report; None: accuracy
     texts: Any = None,        # a text for each row, or a tuple of texts
@@ -204,31 +295,28 @@ def report(
     draws: int = 10_000,      # of the bootstrap
     seed: int = 0,            # of the bootstrap
 ) -> Report:  # shows itself
-    "Judge a model's outputs: figures with intervals, counts, calibration, the worst mistakes."
-    if not (task is None or (isinstance(task, str) and task in _TASKS)):
-        known_ones = ", ".join(filter(None, _TASKS))
-        raise ValueError(f"the task is {str(task)[:40]!r}: give one of {known_ones}, or None.")
-    if not all(isinstance(number, int) and number > 0 for number in (worst, bins)):
-        raise ValueError(f"worst is {worst!r} and bins {bins!r}: give whole numbers above 0.")
-    (known, scored), names = _TASKS[task], [] if labels is None else as_texts(labels, "labels")
-    if len(set(names)) < len(names) or (task and len(names) not in (0, known)):
-        wanted = f"{known} of them" if task else "one for each"
-        raise ValueError(f"the labels are {str(names)[:99]}: give different names, {wanted}.")
-    answers, right, logits = _read(outputs, references, task, names)
-    shown = [""] * len(right) if texts is None else as_texts(texts, "texts")
-    if len(shown) != len(right):
-        raise ValueError(f"there are {len(shown)} texts for {len(right)} references: give one for each.")
+    "Judge a model's predictions: figures with intervals, counts, calibration, the worst mistakes."
+    worst, bins = checks.whole(worst, "worst"), checks.whole(bins, "bins")
+    draws, seed = checks.whole(draws, "draws"), checks.whole(seed, "seed", 0)
+    names = _names(labels, task)
+    known, scored = _facts(task)
+    answers, right, logits = _read(predictions, references, task, names)
+    shown = _shown(texts, len(right))
     if logits is not None and _are_probabilities(logits):
         raise ValueError("each row sums to 1, so these are probabilities: give the logits, or np.log of them.")
     if task == "stsb":
-        figure, parts = partial(_correlations, scored), _of_scores(answers, right, shown, worst, bins)
+        figure = partial(_correlations, scored)
+        parts = _of_scores(answers, right, shown, worst, bins)
     else:
-        columns = max(answers.max(), right.max(), 1) + 1 if logits is None else logits.shape[1]
+        largest = max(answers.max(), right.max(), 1)
+        columns = largest + 1 if logits is None else logits.shape[1]
         names = names or [str(i) for i in range(known or columns)]
         figure = partial(_figures, scored, len(names))
         parts = _of_labels(answers, right, shown, worst, bins, logits, names)
-    values = figure(right, answers)
-    ends = np.array(bootstrap_interval(figure, right, answers, draws=draws, seed=seed)).T.tolist()
-    figures = {name: None if np.isnan(value) else value for name, value in zip(scored, values, strict=True)}
-    intervals = {name: None if figures[name] is None else end for name, end in zip(scored, ends, strict=True)}
+    drawn = _drawn(lambda rows: figure(right[rows], answers[rows]), len(right), draws, seed)
+    low, high = _middle(drawn, 0.95)
+    values = [_or_none(value) for value in figure(right, answers)]
+    ends = [None if value is None else [float(low[i]), float(high[i])] for i, value in enumerate(values)]
+    figures = dict(zip(scored, values, strict=True))
+    intervals = dict(zip(scored, ends, strict=True))
     return Report(task, len(right), figures, intervals, _notes(right, figures), **parts)

@@ -7,15 +7,15 @@ __all__ = ['HEADS', 'Head', 'LoadReport', 'attach']
 
 # %% ../nbs/07_heads.ipynb #a6316642
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 import transformers
-from . import assets, capture
+from .ground.checks import check_text, whole
+from . import assets
 from .display import Table
-from .source import name_of
+from .ground.loading import load_config, load_with_info, name_of
 
 # %% ../nbs/07_heads.ipynb #61d57b17
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ _Shape = tuple[int, ...]
 
 def _shortened(names: list[str]) -> str:
     "The first three names, and how many more there are."
-    return ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,9 +88,10 @@ class LoadReport:
     @property
     def added(self) -> int:
         "How many numbers are new and random, and wait to be trained."
-        return self._count({**self.missing, **{name: here for name, (_, here) in self.mismatched.items()}})
+        resized = {name: here for name, (_, here) in self.mismatched.items()}
+        return self._count({**self.missing, **resized})
 
-    def _table(self) -> Table:
+    def table(self) -> Table:
         "A row for each fate of a weight."
         changes = [f"{name} {there} → {here}" for name, (there, here) in self.mismatched.items()]
         lost = self._count(self.missing)
@@ -101,27 +103,29 @@ class LoadReport:
         return Table(["weights", "names", "numbers", "which"], rows, f"{self.model} from {self.checkpoint}")
 
     def __repr__(self) -> str:
-        return repr(self._table())
+        return repr(self.table())
 
     def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
+        return self.table()._repr_html_()
 
 
-def _report(model: Any, checkpoint: str, info: dict) -> LoadReport:
+def _report(model: Any, checkpoint: str, info: dict[str, Any]) -> LoadReport:
     "The library's loading info, with the shape of every weight, and with what was used."
-    weights: dict[str, Any] = model.state_dict(keep_vars=True)
-    first: dict[int, str] = {}  # the name under which each tensor was met first
-    for name, weight in weights.items():
-        first.setdefault(id(weight), name)
-    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    shapes: dict[str, _Shape] = {}
+    tied: list[str] = []
+    met: set[int] = set()  # a tensor that is met again has a second name
+    for name, weight in model.state_dict(keep_vars=True).items():
+        shapes[name] = tuple(weight.shape)
+        if id(weight) in met:
+            tied.append(name)
+        met.add(id(weight))
     changed = {name: (tuple(there), tuple(here)) for name, there, here in sorted(info["mismatched_keys"])}
     new = info["missing_keys"] - set(changed)
     return LoadReport(
         type(model).__name__, checkpoint,
         used={name: shape for name, shape in shapes.items() if name not in new and name not in changed},
         missing={name: shape for name, shape in shapes.items() if name in new},
-        unexpected=tuple(sorted(info["unexpected_keys"])), mismatched=changed,
-        tied=tuple(name for name, weight in weights.items() if first[id(weight)] != name))
+        unexpected=tuple(sorted(info["unexpected_keys"])), mismatched=changed, tied=tuple(tied))
 
 # %% ../nbs/07_heads.ipynb #d952b5d2
 _MOST_LABELS = 100_000  # a larger number is a slip, and its head would fill the memory
@@ -129,23 +133,27 @@ _MOST_LABELS = 100_000  # a larger number is a slip, and its head would fill the
 
 def _names(labels: Any) -> list[str]:
     "The names of labels, from names or from their number."
-    if isinstance(labels, Sequence) and not isinstance(labels, (str, bytes)):
-        names = [capture.check_text(label, f"label {i}") for i, label in enumerate(labels)]
-    elif isinstance(labels, bool) or not hasattr(labels, "__index__"):
-        raise TypeError(f"the labels are {type(labels).__name__}: give a list of names, or their number.")
-    else:
-        names = [f"LABEL_{i}" for i in range(min(labels.__index__(), _MOST_LABELS + 1))]
-    if not 0 < len(names) <= _MOST_LABELS or len(set(names)) < len(names):
-        raise ValueError(f"there are {len(names)} labels, {len(set(names))} of them different: "
-                         f"give from 1 to {_MOST_LABELS:,} different names.")
-    return names
+    given = labels.tolist() if hasattr(labels, "tolist") else labels  # of an array or a series
+    if isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
+        names = [check_text(label, f"label {i}") for i, label in enumerate(given)]
+        if not 0 < len(names) <= _MOST_LABELS or len(set(names)) < len(names):
+            raise ValueError(f"there are {len(names)} labels, {len(set(names))} of them different: "
+                             f"give from 1 to {_MOST_LABELS:,} different names.")
+        return names
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
+        raise TypeError(f"the labels are {type(given).__name__}: give a list of names, or their number.")
+    return [f"LABEL_{i}" for i in range(whole(given, "the number of labels", 1, _MOST_LABELS))]
 
 
 def _settle(config: Any, name: str, labels: Any) -> None:
     "Write into the config what the head needs: the names of its labels, and which way its tokens look."
     if labels is not None and not HEADS[name].named:
         raise ValueError(f"{name} takes no labels: leave them out, or give a classification head.")
-    names = ["start", "end"] if name == "ForQuestionAnswering" else None if labels is None else _names(labels)
+    names: list[str] = []
+    if name == "ForQuestionAnswering":
+        names = ["start", "end"]
+    elif labels is not None:
+        names = _names(labels)
     if names:
         config.id2label = dict(enumerate(names))
         config.label2id = {label: i for i, label in enumerate(names)}
@@ -155,15 +163,9 @@ def _settle(config: Any, name: str, labels: Any) -> None:
         config.is_decoder = name == "ForCausalLM"
 
 
-@contextmanager
-def _readable(checkpoint: Any) -> Iterator[None]:
-    "What the library says of a config and weights that cannot be read, with a remedy."
-    try:
-        yield
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        first = str(error).strip().partition("\n")[0][:200]
-        raise assets.AssetError(f"checkpoint {os.fspath(checkpoint)!r}", f"it cannot be loaded ({first}).",
-                                "Give a folder whose config and weights were saved together.") from error
+def _auto(name: str) -> Any:
+    "The library's Auto class of a head."
+    return getattr(transformers, f"AutoModel{name.removeprefix('Model')}")
 
 
 def attach(
@@ -173,18 +175,11 @@ def attach(
     labels: Sequence[str] | int | None = None,  # their names, or their number; the checkpoint's own if None
 ) -> tuple[transformers.PreTrainedModel, LoadReport]:  # the model, in evaluation mode, and what became of each weight
     "Load a checkpoint under a head, without noise, and say which weights it brought and which are new."
-    name, safe = _ending(task), {"trust_remote_code": False}
-    path = assets.checkpoint(os.fspath(checkpoint) if isinstance(checkpoint, os.PathLike) else checkpoint)
-    with _readable(checkpoint):
-        config = transformers.AutoConfig.from_pretrained(path, **safe)
-    autos: dict[str, Any] = {
-        head: getattr(transformers, f"AutoModel{head.removeprefix('Model')}") for head in HEADS}
-    fitting = [head for head, auto in autos.items() if type(config) in auto._model_mapping]
+    name, config = _ending(task), load_config(checkpoint)
+    fitting = [head for head in HEADS if type(config) in _auto(head)._model_mapping]
     if name not in fitting:
         known = ", ".join(fitting) or "another checkpoint"
         raise ValueError(f"the library has no {name} for {config.model_type}: give one of {known}.")
     _settle(config, name, labels)
-    with _readable(checkpoint), assets.quiet():
-        model, info = autos[name].from_pretrained(path, config=config, output_loading_info=True,
-                                                  ignore_mismatched_sizes=True, use_safetensors=True, **safe)
-    return model.to(assets.device()).eval(), _report(model, name_of(checkpoint, model), info)
+    model, info = load_with_info(checkpoint, _auto(name), config=config)
+    return model.to(assets.device()), _report(model, name_of(checkpoint, model), info)

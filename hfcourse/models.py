@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from .assets import AssetError, checkpoint, quiet
 from .display import Table
-from .files import why
+from .ground import checks
+from .ground.loading import load_config, load_model
 
 # %% ../nbs/05_models.ipynb #cd751abf
 _MEANINGS = {
@@ -57,57 +57,66 @@ _MEANINGS = {
 def _documented(kind: type) -> dict[str, str]:
     "The first sentence that the docstrings of a config's class have for each setting."
     entry = re.compile(r"^ +(\w+) \(`[^\n]*:\n+((?: {8,}[^\n]*\n)+)", re.MULTILINE)
-    texts = [f"{base.__doc__ or ''}\n" for base in reversed(kind.__mro__)]
-    found = {name: " ".join(text.split()) for doc in texts for name, text in entry.findall(doc)}
-    return {name: re.split(r"(?<=\w\w[\w)`]\.) ", text)[0][:160] for name, text in found.items()}
+    sentence_end = re.compile(r"(?<=\w\w[\w)`]\.) ")
+    found = {}
+    for base in reversed(kind.__mro__):
+        for name, text in entry.findall(f"{base.__doc__ or ''}\n"):
+            found[name] = sentence_end.split(" ".join(text.split()))[0][:160]
+    return found
 
 
 def _cell(value: Any) -> Any:
     "A setting as a table shows it: lists and dictionaries as text that is not too long."
+    if value is None or isinstance(value, (int, float)):
+        return value
     if isinstance(value, dict):
-        value = [f"{key}: {one}" for key, one in value.items()]
+        value = [f"{key}: {entry}" for key, entry in value.items()]
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    return value if isinstance(value, (int, float, type(None))) else text[:60] + "..." * (len(text) > 60)
+    return text if len(text) <= 60 else text[:60] + "..."
 
 
-def _settings(config: Any, prefix: str = "") -> list[list]:
-    "One row a setting, known ones first; a config inside this one puts its name before its settings."
-    kind, rows, inner = type(config), [], []
+def _usual(kind: type) -> dict[str, Any]:
+    "The settings that a config's class has by itself."
     try:
-        usual = kind().to_dict()
+        return dict(kind().to_dict())
     except Exception:  # a few classes cannot be made without settings
-        usual = {}
+        return {}
+
+
+def _settings(config: Any, prefix: str = "") -> list[list[Any]]:
+    "One row a setting, known ones first; a config inside this one puts its name before its settings."
+    kind = type(config)
+    usual, documented = _usual(kind), _documented(kind)
     common = {own: name for name, own in config.attribute_map.items()}
-    documented, places = _documented(kind), {name: place for place, name in enumerate(_MEANINGS)}
+    order = list(_MEANINGS)
+    known_rows, other_rows, inner = [], [], []
     for name, value in config.to_diff_dict().items():
-        if hasattr(part := getattr(config, name, None), "to_diff_dict"):
+        part = getattr(config, name, None)
+        if hasattr(part, "to_diff_dict"):
             inner += _settings(part, f"{prefix}{name}.")
             continue
-        stray = usual and name not in usual
         known = name if name in _MEANINGS else common.get(name, "")
+        row = [prefix + name, _cell(value), _cell(usual.get(name))]
+        if known in _MEANINGS:
+            known_rows.append((order.index(known), [*row, _MEANINGS[known]]))
+            continue
+        stray = usual and name not in usual
         unknown = f"no setting of {kind.__name__}" if stray else "not explained by the library"
-        meaning = _MEANINGS.get(known) or documented.get(name, unknown)
-        row = [prefix + name, _cell(value), _cell(usual.get(name)), meaning]
-        rows.append((places.get(known, len(places)), row))
-    return [row for _, row in sorted(rows, key=lambda pair: pair[0])] + inner
+        other_rows.append([*row, documented.get(name, unknown)])
+    known_rows.sort(key=lambda placed: placed[0])
+    return [row for _, row in known_rows] + other_rows + inner
 
 
 def _config(source: Any) -> Any:
     "The config of whatever names it; of a folder only config.json is read."
-    from transformers import AutoConfig, PreTrainedConfig
+    from transformers import PreTrainedConfig
     for config in (source, getattr(source, "config", None)):
         if isinstance(config, PreTrainedConfig):
             return config
-    if not isinstance(source, (str, os.PathLike)):
-        given = type(source).__name__
-        raise TypeError(f"the source is {given}: give a config, a model, or a checkpoint's name or folder.")
-    path = os.path.expanduser(os.fspath(source))
-    path = path if os.path.isdir(path) else checkpoint(path)
-    try:
-        return AutoConfig.from_pretrained(path, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise AssetError(f"the config in {path!r}", f"it cannot be had ({why(error)}).",
-                         "Give a folder with the config.json that save_pretrained wrote.") from error
+    if isinstance(source, (str, os.PathLike)):
+        return load_config(source)
+    given = type(source).__name__
+    raise TypeError(f"the source is {given}: give a config, a model, or a checkpoint's name or folder.")
 
 
 def blueprint(
@@ -115,26 +124,19 @@ def blueprint(
 ) -> Table:  # setting, value, the class's own value, meaning: one row a setting
     "Print a config as the table it is."
     config = _config(source)
-    return Table(["setting", "value", "class default", "meaning"], _settings(config), type(config).__name__)
+    columns = ["setting", "value", "class default", "meaning"]
+    return Table(columns, _settings(config), type(config).__name__)
 
 # %% ../nbs/05_models.ipynb #b06f7382
-def _model(source: Any, what: str) -> Any:
+def _model(source: Any, what: str) -> torch.nn.Module:
     "The model that was given, or the one of a checkpoint that was named, as the class that was saved."
     if isinstance(source, torch.nn.Module):
         return source
     if not isinstance(source, (str, os.PathLike)):
-        raise TypeError(f"{what} is {type(source).__name__}: give a model, or a checkpoint's name or folder.")
-    import transformers
-    path = checkpoint(os.fspath(source))
-    kind: Any = getattr(transformers, (_config(path).architectures or [""])[0], None)
-    if not (isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel)):
-        kind = transformers.AutoModel
-    try:
-        with quiet():
-            return kind.from_pretrained(path, use_safetensors=True, trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise AssetError(f"the model in {path!r}", f"its weights do not fit its config ({why(error)}).",
-                         "Get both files again, from one place.") from error
+        given = type(source).__name__
+        raise TypeError(f"{what} is {given}: give a model, or a checkpoint's name or folder.")
+    model: torch.nn.Module = load_model(source)
+    return model
 
 
 def parameter_table(
@@ -143,18 +145,23 @@ def parameter_table(
     depth: int = 2,   # how many steps of a parameter's name make its part
 ) -> Table:  # part, parameters, share of all, parameters that an earlier part has counted; last the sum
     "Count a model's parameters part by part, each of them once."
-    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
-        raise ValueError(f"depth is {depth!r:.60}: give a whole number, 1 or more.")
-    model, seen = _model(source, "the source"), set()
-    parts: dict[str, list[int]] = {}
+    depth = checks.whole(depth, "depth")
+    model = _model(source, "the source")
+    own: dict[str, int] = {}    # the parameters that each part is the first to have
+    again: dict[str, int] = {}  # those that an earlier part has
+    seen = set()
     for name, parameter in model.named_parameters(remove_duplicate=False):
         part = ".".join(name.split(".")[:-1][:depth]) or type(model).__name__
-        parts.setdefault(part, [0, 0])[parameter in seen] += parameter.numel()
+        own.setdefault(part, 0)
+        again.setdefault(part, 0)
+        counts = again if parameter in seen else own
+        counts[part] += parameter.numel()
         seen.add(parameter)
-    total, twice = (sum(counts) for counts in zip(*parts.values(), strict=True)) if parts else (0, 0)
-    rows = [[part, own, own / max(total, 1), again] for part, (own, again) in parts.items()]
-    rows.append(["all", total, total / max(total, 1), twice])
-    return Table(["part", "parameters", "share", "counted above"], rows, type(model).__name__, ("share",))
+    total = sum(own.values())
+    rows = [[part, count, count / max(total, 1), again[part]] for part, count in own.items()]
+    rows.append(["all", total, total / max(total, 1), sum(again.values())])
+    columns = ["part", "parameters", "share", "counted above"]
+    return Table(columns, rows, type(model).__name__, ("share",))
 
 # %% ../nbs/05_models.ipynb #2dbcd744
 @dataclass(frozen=True)
@@ -169,15 +176,18 @@ class Comparison:
     def __bool__(self) -> bool:
         return not (self.changed or self.unlike or self.only_first or self.only_second)
 
-    def table(self, most: int = 20) -> Table:
+    def table(self, *, most: int = 20) -> Table:
         "One row for each tensor that differs, `most` of them at most."
-        rows: list[tuple] = [(name, "numbers", gap) for name, gap in self.changed.items()]
+        most = checks.whole(most, "most")
+        rows: list[tuple[str, str, float | None]] = []
+        rows += [(name, "numbers", gap) for name, gap in self.changed.items()]
         rows += [(name, what, None) for name, what in self.unlike.items()]
         rows += [(name, "only in the first", None) for name in self.only_first]
         rows += [(name, "only in the second", None) for name in self.only_second]
         caption = f"Tensors equal to the bit: {len(self.equal)}, others: {len(rows)}"
-        more: list[tuple] = [(f"... and {len(rows) - most} more", "", None)] * (len(rows) > most)
-        return Table(["tensor", "what differs", "largest difference"], [*rows[:most], *more], caption)
+        if len(rows) > most:
+            rows[most:] = [(f"... and {len(rows) - most} more", "", None)]
+        return Table(["tensor", "what differs", "largest difference"], rows, caption)
 
     def __repr__(self) -> str:
         return repr(self.table())
@@ -190,15 +200,20 @@ def _tensors(source: Any, what: str) -> dict[str, torch.Tensor]:
     "A model's parameters and saved buffers by name, without the prefix that a head puts before its body."
     model = _model(source, what)
     prefix = f"{getattr(model, 'base_model_prefix', '')}."
-    tensors = {name: value for name, value in model.state_dict().items() if torch.is_tensor(value)}
-    if any(value.is_meta for value in tensors.values()):
-        raise ValueError(f"{what} is on the meta device and has no numbers: load it with from_pretrained.")
-    return {name.removeprefix(prefix): value.detach() for name, value in tensors.items()}
+    tensors = {}
+    for name, value in model.state_dict().items():
+        if not torch.is_tensor(value):
+            continue
+        if value.is_meta:
+            raise ValueError(
+                f"{what} is on the meta device and has no numbers: load it with from_pretrained.")
+        tensors[name.removeprefix(prefix)] = value.detach()
+    return tensors
 
 
-def _same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:
-    "Whether two tensors of one shape and type hold the same bits."
-    return torch.equal(*(value.cpu().contiguous().flatten().view(torch.uint8) for value in (one, two)))
+def _bytes_of(value: torch.Tensor) -> torch.Tensor:
+    "The bytes of a tensor in a row."
+    return value.cpu().contiguous().flatten().view(torch.uint8)
 
 
 def _kind(value: torch.Tensor) -> str:
@@ -220,10 +235,19 @@ def same_weights(
 ) -> Comparison:  # true if all tensors are equal to the bit; shows itself: where they differ
     "Compare the weights of two models, tensor by tensor."
     one, two = _tensors(first, "the first"), _tensors(second, "the second")
-    kinds = {name: (_kind(value), _kind(two[name])) for name, value in one.items() if name in two}
-    unlike = {name: ", ".join(pair) for name, pair in kinds.items() if pair[0] != pair[1]}
-    like = [name for name in kinds if name not in unlike]
-    changed = {name: _gap(one[name], two[name]) for name in like if not _same_bits(one[name], two[name])}
-    equal = tuple(name for name in like if name not in changed)
-    only_first, only_second = (tuple(n for n in a if n not in b) for a, b in ((one, two), (two, one)))
-    return Comparison(equal, changed, unlike, only_first, only_second)
+    equal: list[str] = []
+    changed: dict[str, float] = {}
+    unlike: dict[str, str] = {}
+    for name in one:
+        if name not in two:
+            continue
+        here, there = one[name], two[name]
+        if _kind(here) != _kind(there):
+            unlike[name] = f"{_kind(here)}, {_kind(there)}"
+        elif torch.equal(_bytes_of(here), _bytes_of(there)):
+            equal.append(name)
+        else:
+            changed[name] = _gap(here, there)
+    only_first = tuple(name for name in one if name not in two)
+    only_second = tuple(name for name in two if name not in one)
+    return Comparison(tuple(equal), changed, unlike, only_first, only_second)

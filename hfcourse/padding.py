@@ -11,22 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .capture import check_text, check_texts, longest_input
+from .ground import checks
+from .ground.checks import check_text, check_texts
+from .ground.forward import longest_input
 from .display import Table
-from .source import load
+from .ground.loading import load
 
 # %% ../nbs/03_padding.ipynb #215d8df6
-def _as_size(value: Any, name: str, least: int) -> int:
-    "A whole number of at least `least`."
-    try:
-        size = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {type(value).__name__}: give a whole number.") from None
-    if size < least:
-        raise ValueError(f"{name} is {size}: give {least} or more.")
-    return size
-
-
 def _as_rows(ids: Any) -> list[list[int]]:
     "Rows of ids as lists of int."
     try:
@@ -50,13 +41,13 @@ def pad_batch(
         raise ValueError("pad_id is None (no pad token?): set tokenizer.pad_token = tokenizer.eos_token.")
     if side not in ("left", "right"):
         raise ValueError(f"side is {side!r}: give 'left' or 'right'.")
-    rows, pad_id = _as_rows(ids), _as_size(pad_id, "pad_id", 0)
+    rows, pad_id = _as_rows(ids), checks.whole(pad_id, "pad_id", 0)
     longest = max(map(len, rows), default=0)
-    target = longest if length is None else _as_size(length, "length", 0)
+    target = longest if length is None else checks.whole(length, "length", 0)
     if longest > target:
         raise ValueError(f"a row has {longest} ids and length is {target}: give more, or truncate first.")
     if multiple_of is not None:
-        target += -target % _as_size(multiple_of, "multiple_of", 1)
+        target += -target % checks.whole(multiple_of, "multiple_of", 1)
     def fill(row: list[int], value: int) -> list[int]:
         rest = [value] * (target - len(row))
         return rest + row if side == "left" else row + rest
@@ -173,7 +164,7 @@ def truncate_batch(
     length: int,           # the most ids that a row may have, special tokens included
 ) -> Truncated:  # the rows, and what each lost
     "Cut every row to a length, keep its special tokens, and say what was lost."
-    length, left = _as_size(length, "length", 1), tokenizer.truncation_side == "left"
+    length, left = checks.whole(length, "length", 1), tokenizer.truncation_side == "left"
     rows, lost = [], []
     for text in check_texts(texts):
         before, own, after = _parts(tokenizer, text)
@@ -209,8 +200,8 @@ def windows(
 ) -> Windows:  # with the rows of the library's `return_overflowing_tokens`
     "Cut a text into overlapping windows."
     before, own, after = _parts(tokenizer, text)
-    room = _as_size(length, "length", 1) - len(before) - len(after)
-    if _as_size(stride, "stride", 0) >= room:
+    room = checks.whole(length, "length", 1) - len(before) - len(after)
+    if checks.whole(stride, "stride", 0) >= room:
         raise ValueError(f"a window has room for {max(room, 0)} ids beside the special tokens, and stride is "
                          f"{stride}: give a longer length or a smaller stride.")
     # no window starts in the last `stride` ids: it would hold nothing but shared ones

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from .capture import check_text, check_texts
+from .ground.checks import check_text, check_texts
 from .display import Table, strip
 
 # %% ../nbs/02_tokenization.ipynb #0ec1bd62

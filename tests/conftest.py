@@ -5,8 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers are as many as the cores: one thread each, before torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from paths import REPORT, ROOT
+
+
+def pytest_addoption(parser):
+    "What `make check` asks for, and what a maintainer may."
+    parser.addoption("--changed", action="store_true", help="of the lessons only those that differ from the last commit")
+    parser.addoption("--write-accepted", action="store_true", help="write down what each parameter takes and refuses")
 
 
 @pytest.fixture(scope="session")
@@ -25,14 +34,31 @@ def call():
     return run
 
 
-def pytest_collection_modifyitems(items):
-    "The site comes last: it shows what the lessons' cells gave."
+def changed_lessons() -> set[str]:
+    "The lessons that differ from the last commit, by name."
+    words = ["git", "status", "--porcelain", "--", "nbs/*.ipynb"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {Path(line[3:].split(" -> ")[-1].strip('"')).stem for line in done.stdout.splitlines()}
+
+
+def pytest_collection_modifyitems(config, items):
+    "The site comes last: it shows what the lessons' cells gave. All of its tests look at one site, so one worker has them all."
     items.sort(key=lambda item: "site" in item.path.parts)
+    for item in items:
+        if "site" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("site"))
+    if not config.getoption("changed"):
+        return
+    changed = changed_lessons()
+    left = [item for item in items if item.get_closest_marker("lessons") and item.callspec.id not in changed]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
 
 
 def pytest_sessionstart(session):
     "Forget the report of an earlier run."
-    REPORT.unlink(missing_ok=True)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        REPORT.unlink(missing_ok=True)
 
 
 def pytest_terminal_summary(terminalreporter):

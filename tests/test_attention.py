@@ -11,7 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoConfig, AutoModel
 
 from hfcourse.attention import ENCODERS, attention_masks, encoder_layer, layers_of, scaled_dot_product, self_attention
-from hfcourse.small import ARCHITECTURES
+from hfcourse.ground.small import ARCHITECTURES
 
 TEXTS = ["The cat sat on the mat.", "Hi.", "We read the book before we saw the film."]
 SIZES = st.integers(1, 5)

@@ -20,7 +20,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from hfcourse import collation
 from hfcourse.collation import STRATEGIES, Speed, collate, compare_padding, padding_cost, token_batches
-from hfcourse.small import ARCHITECTURES, small_tokenizer
+from hfcourse.ground.small import ARCHITECTURES, small_tokenizer
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=200)
 
@@ -73,7 +73,9 @@ def test_a_bill_holds_the_cost_of_each_strategy(lengths, size):
     assert bill.costs == {name: padding_cost(lengths, batch_size=size, strategy=name, seed=3) for name in STRATEGIES}
     place = list(bill.chart.across).index(size)
     assert all(bill.chart.lines[name][place] == cost.wasted for name, cost in bill.costs.items())
-    assert "<table>" in bill._repr_html_() and "token_budget" in repr(bill)
+    assert "<table>" in bill._repr_html_() and repr(bill) == repr(bill.table())
+    assert [row[:2] for row in bill.table().rows] == [[name, cost.batches] for name, cost in bill.costs.items()]
+    assert bill.costs["grouped"].table().rows == [bill.table().rows[3]]
 
 
 NUMBER = st.integers(-2**40, 2**40) | st.floats(-1e6, 1e6)
@@ -82,7 +84,7 @@ LABEL = st.sampled_from([None, "label", "label_ids", "labels"])
 
 @settings(deadline=None, max_examples=200)
 @given(data=st.data(), architecture=st.sampled_from(ARCHITECTURES), side=st.sampled_from(["left", "right"]), label=LABEL,
-       multiple=st.integers(1, 17), kind=st.sampled_from(["lists", "numpy", "torch"]), pairs=st.booleans(),
+       multiple=st.none() | st.integers(1, 17), kind=st.sampled_from(["lists", "numpy", "torch"]), pairs=st.booleans(),
        special=st.booleans())
 def test_collate_is_the_librarys_key_for_key(data, architecture, side, label, multiple, kind, pairs, special):
     "Nine tokenizers, both sides, with and without segments and labels, as lists, arrays or tensors."
@@ -99,7 +101,7 @@ def test_collate_is_the_librarys_key_for_key(data, architecture, side, label, mu
         row[label] = numbers if shape else one(data.draw(NUMBER))
     made = {"lists": list, "numpy": np.array, "torch": torch.tensor}[kind]
     rows = [{name: made(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows]
-    ours = collate(rows, tokenizer, multiple_of=multiple)
+    ours = collate(rows, tokenizer, pad_to_multiple_of=multiple)
     theirs = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple)(copy.deepcopy(rows))
     assert list(ours) == list(theirs)
     for name, tensor in theirs.items():
@@ -111,7 +113,7 @@ def test_collate_is_the_librarys_key_for_key(data, architecture, side, label, mu
 def test_processes_share_the_batches(lengths, budget, width, seed, processes):
     "Each epoch has as many batches; each process as many as the others; twice is only what fills the last turn."
     whole = token_batches(lengths, budget, seed=seed, width=width)
-    shares = [token_batches(lengths, budget, seed=seed, width=width, rank=rank, processes=processes) for rank in range(processes)]
+    shares = [token_batches(lengths, budget, seed=seed, width=width, rank=rank, num_replicas=processes) for rank in range(processes)]
     count = len(whole)
     for epoch in range(3):
         for sampler in (whole, *shares):
@@ -123,6 +125,42 @@ def test_processes_share_the_batches(lengths, budget, width, seed, processes):
         taken = [batch for turn in zip(*parts, strict=True) for batch in turn]
         fill = len(taken) - count
         assert taken[:count] == all_batches and 0 <= fill < processes and taken[count:] == (all_batches * processes)[:fill]
+
+
+@pytest.mark.parametrize(("wrong", "kind"), [(True, TypeError), ("2", TypeError), (2.5, TypeError), (None, TypeError), (-1, ValueError)])
+@pytest.mark.parametrize("option", ["rank", "num_replicas", "seed", "width", "tokens_per_batch"])
+def test_what_is_no_whole_number(option, wrong, kind):
+    "One rule for every option that counts, and for the lengths; numpy's numbers are numbers."
+    with pytest.raises(kind, match=rf"{option} is .*give a whole number"):
+        token_batches([3, 2], **{"rank": 0, "num_replicas": 1, option: wrong})
+    if option in ("width", "tokens_per_batch", "seed") and (wrong is not None or option == "width"):
+        with pytest.raises(kind, match=rf"{option} is .*give a whole number"):
+            padding_cost([3, 2], **{option: wrong})
+    with pytest.raises(kind, match="length 1 is .*give a whole number"):
+        padding_cost([3, wrong])
+    with pytest.raises(TypeError if wrong is None else kind, match="pad_to_multiple_of is .*give a whole number"):
+        collate([{"input_ids": [1]}], small_tokenizer("bert"), pad_to_multiple_of="" if wrong is None else wrong)
+
+
+def test_numpys_numbers_are_numbers():
+    "As options, as lengths and as ids; what is true or false is none."
+    two, tokenizer = np.int64(2), small_tokenizer("bert")
+    assert list(token_batches([two, 3], np.int32(9), seed=two, width=two, rank=np.int8(0), num_replicas=two))
+    assert padding_cost([two, 3], batch_size=two, seed=two, max_length=np.int64(9)) == padding_cost([2, 3], batch_size=2, seed=2)
+    assert collate([{"input_ids": [two, 3]}], tokenizer, pad_to_multiple_of=two)["input_ids"].tolist() == [[2, 3]]
+    with pytest.raises(ValueError, match="attention_mask of feature 0 are .*give a whole number for each id"):
+        collate([{"input_ids": [2, 3], "attention_mask": [True, 1]}], tokenizer)
+    with pytest.raises(ValueError, match="rank is 2: give a whole number, from 0 to 1"):
+        token_batches([1], rank=2, num_replicas=2)
+
+
+@pytest.mark.parametrize(("wrong", "kind"), [(True, TypeError), ("1", TypeError), (-1.0, ValueError), (float("nan"), ValueError),
+                                             (float("inf"), ValueError)])
+@pytest.mark.parametrize("part", ["per_batch", "per_token", "per_square"])
+def test_a_speed_is_made_of_times(part, wrong, kind):
+    "None below zero, and none without end."
+    with pytest.raises(kind, match=f"{part} is .*give a number from 0"):
+        Speed(**{part: wrong})
 
 
 def test_seed_and_epoch_are_different_things():
@@ -160,7 +198,7 @@ class Collate:
 
 def test_accelerate_would_deal_out_a_second_time():
     "Why the lesson makes its loader without `prepare`: a shard of a share is half of it."
-    share = token_batches(range(1, 100), 200, rank=0, processes=2)
+    share = token_batches(range(1, 100), 200, rank=0, num_replicas=2)
     assert len(list(BatchSamplerShard(share, num_processes=2, process_index=0))) <= len(share) // 2 + 1 < len(share)
 
 
@@ -205,7 +243,7 @@ import torch
 from accelerate.data_loader import DataLoaderShard
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from hfcourse.collation import collate, token_batches
-from hfcourse.small import small_model
+from hfcourse.ground.small import small_model
 
 class Batched(Trainer):
     def get_train_dataloader(self):
@@ -258,7 +296,7 @@ def test_two_processes_train_on_their_own_batches_and_resume(tmp_path):
     steps = first["steps"]
     assert first["processes"] == 2 and len(first["seen"]) == len(second["seen"]) == 2 * steps
     for rank, found in enumerate((first, second)):
-        sampler, expected = token_batches(rows, 100, rank=rank, processes=2), []
+        sampler, expected = token_batches(rows, 100, rank=rank, num_replicas=2), []
         for epoch in (0, 1):
             sampler.set_epoch(epoch)
             expected += list(sampler)

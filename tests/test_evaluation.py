@@ -18,7 +18,7 @@ from hfcourse import evaluation
 from hfcourse.assets import metric
 from hfcourse.display import show_value
 from hfcourse.evaluation import Report, bootstrap_interval, metrics_for, report
-from hfcourse.small import small_model
+from hfcourse.ground.small import small_model
 
 TASKS = ["pairs", "ax", "cola", "mnli", "mnli_matched", "mnli_mismatched", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli"]
 LABELLED = [task for task in TASKS if task != "stsb"]
@@ -162,6 +162,33 @@ def test_the_interval_is_scipys(seed, share, draws):
     assert [end[1] for end in both] == list(bootstrap_interval(f1, one, other, draws=draws, share=share, seed=seed))
 
 
+@settings(deadline=None, max_examples=25)
+@given(seed=SEEDS, draws=st.integers(1, 300))
+def test_the_interval_is_that_of_draws_by_hand(seed, draws):
+    "Rows drawn one draw after the other, whatever the batches of scipy; and for a single row the figure itself."
+    one, other = rows_of("mrpc", seed)
+    rng, means = np.random.default_rng(seed), []
+    for _ in range(draws):
+        rows = rng.integers(0, len(one), len(one))
+        means.append([one[rows].mean(), one[rows].mean() - other[rows].mean()])
+    low, high = np.quantile(means, [0.025, 0.975], axis=0)
+    found = bootstrap_interval(lambda a, b: [a.mean(), a.mean() - b.mean()], one, other, draws=draws, seed=seed)
+    assert found[0] == pytest.approx(low, abs=1e-12) and found[1] == pytest.approx(high, abs=1e-12)
+    assert bootstrap_interval(np.mean, [0.3], draws=draws) == (0.3, 0.3)
+
+
+def test_many_rows_are_drawn_in_batches(monkeypatch):
+    "Two million row numbers at most are in memory at once; the interval is that of a single batch."
+    import scipy.stats
+    rows = np.random.default_rng(0).random(150_000)
+    asked, real = [], scipy.stats.bootstrap
+    monkeypatch.setattr(scipy.stats, "bootstrap", lambda *a, **b: asked.append(b["batch"]) or real(*a, **b))
+    found = bootstrap_interval(np.mean, rows, draws=30)
+    assert asked == [13]
+    theirs = real((rows,), np.mean, n_resamples=30, method="percentile", rng=np.random.default_rng(0)).confidence_interval
+    assert found == pytest.approx(tuple(theirs), abs=1e-12)
+
+
 def test_draws_without_a_value_are_left_out():
     "And if no draw has one, the ends are NaN, without a warning."
     with warnings.catch_warnings():
@@ -182,7 +209,7 @@ def test_the_interval_covers():
                                      {"seed": None}])
 def test_an_interval_that_cannot_be(options):
     "Its settings are refused."
-    with pytest.raises(ValueError, match="give"):
+    with pytest.raises((TypeError, ValueError), match="give"):
         bootstrap_interval(np.mean, [1, 0], **options)
 
 
@@ -315,11 +342,34 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("outputs", "references", "options"), BAD.values(), ids=BAD)
-def test_what_cannot_be_judged_says_what_to_give(outputs, references, options):
+@pytest.mark.parametrize(("predictions", "references", "options"), BAD.values(), ids=BAD)
+def test_what_cannot_be_judged_says_what_to_give(predictions, references, options):
     "Never a figure."
     with pytest.raises((TypeError, ValueError), match=r"\b(give|mend|leave)\b"):
-        report(outputs, references, **options)
+        report(predictions, references, **options)
+
+
+def test_a_report_has_a_table():
+    "Its figures and intervals; what is not defined is empty."
+    table = report([0, 0, 1], [0, 0, 0], task="mrpc", draws=50).table()
+    assert list(table.columns) == ["figure", "value", "interval from", "to"] and table.caption == "mrpc, 3 rows"
+    assert [row[:2] for row in table.rows] == [["accuracy", pytest.approx(2 / 3)], ["f1", 0.0]]
+    assert report([0], [0], task="mrpc", draws=9).table().rows[1] == ["f1", None, None, None]
+
+
+def test_predictions_by_name():
+    "In the library's word; the old one is no argument."
+    assert report(predictions=[1, 0], references=[1, 0], draws=9).figures == {"accuracy": 1.0}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'outputs'"):
+        report(outputs=[1, 0], references=[1, 0])
+
+
+def test_the_module_is_light(call):
+    "What takes seconds to import is imported by the function that needs it."
+    code = "import sys, hfcourse.evaluation; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = call("python", "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert {"scipy", "sklearn", "evaluate", "datasets", "torch", "transformers", "matplotlib"} & set(done.stdout.split()) == set()
 
 
 def test_forms_of_outputs():

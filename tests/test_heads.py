@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -14,8 +15,8 @@ from near import small
 from safetensors.torch import load_file
 
 from hfcourse.assets import AssetError
+from hfcourse.ground.small import ARCHITECTURES
 from hfcourse.heads import HEADS, LoadReport, attach
-from hfcourse.small import ARCHITECTURES
 
 ABSENT = {  # classes that the library does not have
     "distilbert": {"ForCausalLM"}, "albert": {"ForCausalLM"}, "deberta-v2": {"ForCausalLM"}, "gpt2": {"ForMultipleChoice", "ForMaskedLM"},
@@ -195,6 +196,25 @@ def test_label_names_survive_saving(tmp_path_factory, bodies, names):
     assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
 
 
+@pytest.mark.parametrize("labels", [["a", "b"], ("a", "b"), np.array(["a", "b"]), np.int64(2), torch.tensor(2)], ids=repr)
+def test_labels_come_in_any_form(bodies, labels):
+    "A list, a tuple, an array; a number of any kind."
+    model, _ = attach(bodies / "distilbert", "ForSequenceClassification", labels=labels)
+    assert model.config.num_labels == 2 and list(model.config.id2label.values()) in (["a", "b"], ["LABEL_0", "LABEL_1"])
+
+
+@pytest.mark.parametrize(("labels", "says"), [
+    (True, "give a list of names, or their number"), (2.0, "give a list of names, or their number"),
+    (np.True_, "give a list of names, or their number"), (np.array([0.5, 1.5]), "label 0 is float, not a string"),
+    (0, "from 1 to 100000"), (-1, "from 1 to 100000"), (10**30, "from 1 to 100000"),
+    (["a"] * 3, "3 labels, 1 of them different"), ([], "give from 1 to 100,000 different names"),
+], ids=repr)
+def test_labels_that_are_none_are_refused(bodies, labels, says):
+    "No number, none that a head can have, names that repeat."
+    with pytest.raises((TypeError, ValueError), match=says):
+        attach(bodies / "distilbert", "ForSequenceClassification", labels=labels)
+
+
 def test_a_path_and_a_task_do(bodies):
     "A folder as text or as a path; a head by its name or by its task's."
     reports = [attach(where, task)[1] for where in (bodies / "bert", str(bodies / "bert")) for task in ("ForMaskedLM", "fill-mask")]
@@ -208,4 +228,5 @@ def test_a_report_counts_and_stays_text(model, names):
     report = LoadReport(model, "here", used=names, missing=names, unexpected=tuple(names), mismatched={}, tied=tuple(names)[:1])
     assert report.loaded == report.added == sum(a * b for a, b in list(names.values())[1:])
     html = report._repr_html_()
+    assert html == report.table()._repr_html_()
     assert html.encode() and repr(report).encode() and html.count("<td") == 16

@@ -16,8 +16,9 @@ import pyarrow.parquet
 import pytest
 from hub import serving
 
-from hfcourse import assets
-from hfcourse.small import small_model
+from hfcourse.ground.small import small_model
+from hfcourse.ground.store import checkpoints
+from hfcourse.ground.store.files import check_folder
 
 # The endpoint is read when huggingface_hub is imported, so each case is a process of its own, which evaluates its arguments.
 CHILD = """
@@ -27,9 +28,10 @@ from pathlib import Path
 pauses = []
 time.sleep = pauses.append  # the pauses of the Hub's client are counted, not slept
 from huggingface_hub import hf_hub_download
-from hfcourse import assets, files
+from hfcourse.ground import loading
+from hfcourse.ground.store import checkpoints, files
 from hfcourse.assets import checkpoint, dataset
-carried, assets._carried = assets._carried, lambda: None
+carried, checkpoints._carried = checkpoints._carried, lambda: None
 
 def heal():
     urllib.request.urlopen(os.environ["HF_ENDPOINT"] + "/heal").read()
@@ -39,7 +41,19 @@ def left():
     blobs = Path(os.environ["HF_HUB_CACHE"]).glob("*/blobs/*")
     return {str(path): sha256(path.read_bytes()).hexdigest() for path in blobs}
 
-answers = []
+class Noting(type(sys)):
+    "A module that notes which of its names are given another value."
+
+    def __setattr__(self, name, value):
+        written.append(name)
+        super().__setattr__(name, value)
+
+def note():
+    import datasets, huggingface_hub
+    for module in (datasets.config, huggingface_hub.constants):
+        module.__class__ = Noting
+
+answers, written = [], []
 for step in sys.argv[1:]:
     try:
         answers.append(eval(step))
@@ -74,13 +88,14 @@ def hashes(folder: Path) -> set[str]:
 def repos(tmp_path_factory) -> dict[str, Path]:
     "The repositories: the real body, a small model and two that must be refused, and three splits of two rows."
     home = tmp_path_factory.mktemp("repos")
-    small, pickled, foreign, glue = (home / name for name in ("small", "pickled", "foreign", "glue"))
+    small, bare, pickled, foreign, glue = (home / name for name in ("small", "bare", "pickled", "foreign", "glue"))
     for part in small_model("bert", "text-classification"):
         part.save_pretrained(small)
     (small / "training_args.bin").write_text("a pickle")
     (small / "mine.py").write_text("raise SystemExit('foreign code was run')")
     for folder in (pickled, foreign):
         shutil.copytree(small, folder)
+    shutil.copytree(small, bare, ignore=shutil.ignore_patterns("tokenizer*"))
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     (foreign / "config.json").write_text('{"model_type": "mine", "auto_map": {"AutoModel": "mine.Model"}}')
     (glue / "mrpc").mkdir(parents=True)
@@ -88,8 +103,8 @@ def repos(tmp_path_factory) -> dict[str, Path]:
         pyarrow.parquet.write_table(pyarrow.table(ROWS), glue / PARQUET.replace("validation", split))
     files = "\n".join(f"  - split: {split}\n    path: mrpc/{split}-*" for split in ("train", "validation", "test"))
     (glue / "README.md").write_text(f"---\nconfigs:\n- config_name: mrpc\n  data_files:\n{files}\n---\n")
-    return {"models/" + assets._BODY: assets._carried(), "models/me/small": small, "models/me/pickled": pickled,
-            "models/me/foreign": foreign, "datasets/nyu-mll/glue": glue}
+    return {"models/" + checkpoints._BODY: checkpoints._carried(), "models/me/small": small, "models/me/pickled": pickled,
+            "models/me/bare": bare, "models/me/foreign": foreign, "datasets/nyu-mll/glue": glue}
 
 
 @pytest.fixture
@@ -103,7 +118,7 @@ def nowhere() -> str:
 def test_minilm_comes_whole_from_the_hub_and_then_without_it(repos, tmp_path):
     with serving(repos) as hub:
         [folder] = ask(hub.url, tmp_path, MINILM)
-    assert Path(folder).is_relative_to(tmp_path) and assets._wrong_files(Path(folder)) == []
+    assert Path(folder).is_relative_to(tmp_path) and checkpoints._wrong_files(Path(folder)) == []
     assert ask(hub.url, tmp_path, MINILM, patience=0) == [folder]
 
 
@@ -119,11 +134,35 @@ def test_any_checkpoint_of_the_hub_comes_without_pickles_or_code_and_is_asked_fo
 
 
 def test_what_another_program_left_in_the_cache_is_completed(repos, tmp_path):
-    weights_only = f"hf_hub_download({assets._BODY!r}, 'model.safetensors', revision={assets._REVISION!r})"
+    weights_only = f"hf_hub_download({checkpoints._BODY!r}, 'model.safetensors', revision={checkpoints._REVISION!r})"
     config_too = weights_only.replace("model.safetensors", "config.json")
     with serving(repos) as hub:
         *_, folder = ask(hub.url, tmp_path, weights_only, config_too, MINILM)
-    assert assets._wrong_files(Path(folder)) == []
+    assert checkpoints._wrong_files(Path(folder)) == []
+
+
+def test_a_tokenizer_that_the_cache_lacks_is_fetched_when_it_is_asked_for(repos, tmp_path):
+    "A program that wanted the model alone left its config and weights; and a damaged tokenizer is fetched anew."
+    folder = "Path(checkpoint('me/small'))"
+    weights_only = [f"hf_hub_download('me/small', {name!r})" for name in ("config.json", "model.safetensors")]
+    load = "len(loading.load_tokenizer('me/small'))"
+    tear = f"({folder} / 'tokenizer.json').write_text('{{')"
+    with serving(repos) as hub:
+        *_, before, first = ask(hub.url, tmp_path, *weights_only, f"sorted(os.listdir({folder}))", load)
+        _, refused, again = ask(hub.url, tmp_path, tear, load, load)
+    assert "tokenizer.json" not in before
+    assert first == again == len(small_model("bert", "text-classification")[1])
+    assert refused == again or "Try again" in refused
+
+
+def test_a_checkpoint_without_a_tokenizer_is_refused_where_one_is_asked_for(repos, tmp_path):
+    "The library would make up an empty one; the model alone is still to be had."
+    with serving(repos) as hub:
+        _, model, error = ask(hub.url, tmp_path, "checkpoint('me/bare')", "type(loading.load_model('me/bare')).__name__",
+                              "loading.load_tokenizer('me/bare')")
+    assert model == "BertForSequenceClassification"
+    assert error.startswith("AssetError: checkpoint 'me/bare': ")
+    assert "has no tokenizer" in error and "tokenizer.save_pretrained(folder)" in error
 
 
 FAULTS = {  # what goes wrong, what is asked for, what the error must say, what mends it
@@ -152,7 +191,7 @@ def test_a_fault_of_the_hub_is_told_and_leaves_nothing_broken_so_the_next_try_su
     assert re.search(fact, error) and remedy in error
     assert not [path for path in left if path.endswith(".incomplete")]
     assert call == MRPC or set(left.values()) <= set.union(*(hashes(folder) for folder in repos.values()))
-    assert again == ROWS if call == MRPC else assets.check_folder(Path(again), call) == again
+    assert again == ROWS if call == MRPC else check_folder(Path(again), call) == again
 
 
 @pytest.mark.parametrize(("name", "fact", "remedy"), [
@@ -178,7 +217,9 @@ def test_without_a_server_the_error_comes_at_once(call, remedy, nowhere, tmp_pat
 def test_a_dataset_of_the_hub_comes_whole_and_then_without_it(repos, tmp_path):
     with serving(repos) as hub:
         assert ask(hub.url, tmp_path, "list(dataset('mrpc'))", MRPC) == [["train", "validation", "test"], ROWS]
-    assert ask(hub.url, tmp_path, MRPC, patience=0) == [ROWS]
+    rows, written = ask(hub.url, tmp_path, "note()", MRPC, "written", patience=0)[1:]
+    assert rows == ROWS and "HF_HUB_OFFLINE" not in written  # other threads go on asking the Hub
+    assert ask(hub.url, tmp_path, MRPC, patience=0, HF_HUB_OFFLINE="1") == [ROWS]
 
 
 @pytest.mark.parametrize("as_folder", [True, False])
@@ -192,6 +233,6 @@ def test_the_setting_chooses_the_body(as_folder, repos, tmp_path):
 
 def test_the_pip_package_that_carries_the_body_needs_no_hub(repos, tmp_path):
     with serving(repos) as hub:
-        _, folder = ask(hub.url, tmp_path, "setattr(assets, '_carried', carried)", MINILM)
-    assert folder == str(assets._carried())
+        _, folder = ask(hub.url, tmp_path, "setattr(checkpoints, '_carried', carried)", MINILM)
+    assert folder == str(checkpoints._carried())
     assert hub.asked == []

@@ -1,17 +1,24 @@
 """Mapping: `tokenize` gives what the tokenizer gives text by text, keeps what it says, and finds its cache again in another process."""
 
 import os
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, load_from_disk
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, disable_caching, enable_caching, load_from_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from near import small
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
+from hfcourse.ground.small import ARCHITECTURES, small_tokenizer
 from hfcourse.mapping import choose, text_columns, time_map, tokenize
 from hfcourse.pairs import GLUE
-from hfcourse.small import ARCHITECTURES, small_tokenizer
 
 PIECES = ["the", "cat", "sat", "on", "a", "mat", ",", "unhappily", "[SEP]", "</s>", "שלום", "🙂", "e\u0301", "a\0b", "", " \n"]
 TEXT = st.lists(st.sampled_from(PIECES), max_size=9).map(" ".join) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -33,16 +40,112 @@ def test_the_ids_are_those_of_each_text_alone(rows, architecture, pair, most):
         assert {**row, "label": 0} == {"label": 0, **{key: ids for key, (ids,) in alone.items()}}
 
 
-def test_two_processes_give_the_same_and_leave_the_environment_as_it_was():
-    "All splits, in order; neither variable nor `os.environ` itself changes."
-    texts = [f"The cat sat on mat {i}." for i in range(31)]
-    data = DatasetDict({name: Dataset.from_dict({"text": texts[:count], "label": list(range(count))})
-                        for name, count in (("train", 31), ("test", 1))})
-    environ, before = os.environ, os.environ.get("TOKENIZERS_PARALLELISM")
-    one, two = (tokenize(data, TOKENIZER, processes=count) for count in (1, 2))
+VARIABLE = "TOKENIZERS_PARALLELISM"
+
+
+def many(count):
+    "Short texts with labels."
+    return {"text": [f"The cat sat on mat {i}." for i in range(count)], "label": list(range(count))}
+
+
+def test_two_processes_give_the_same():
+    "All splits, in order; what was given stays."
+    data = DatasetDict({name: Dataset.from_dict(many(count)) for name, count in (("train", 31), ("test", 1))})
+    one, two = (tokenize(data, TOKENIZER, num_proc=count) for count in (1, np.int64(2)))
     assert list(two) == ["train", "test"] and all(one[name][:] == two[name][:] for name in data)
-    assert os.environ is environ and environ.get("TOKENIZERS_PARALLELISM") == before
-    assert data["train"].column_names == ["text", "label"]  # what was given stays
+    assert data["train"].column_names == ["text", "label"]
+
+
+def watched(calls):
+    "Run calls in a thread each; whether `os.environ` and its variable were at any moment others than before, and the errors."
+    environ, before, changed, errors = os.environ, os.environ.get(VARIABLE), [], []
+
+    def run(call):
+        try:
+            call()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        changed.append(os.environ is not environ or environ.get(VARIABLE) != before)
+        time.sleep(0.002)
+    show = f"import os; print(os.environ.get({VARIABLE!r}))"
+    child = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True).stdout.strip()
+    return any(changed) or os.environ is not environ or child != str(before), errors
+
+
+@pytest.mark.parametrize("before", [None, "true"])
+def test_the_environment_is_left_alone(before, monkeypatch):
+    "By two threads at once, at every moment, for this process and for the programs that it starts."
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if before is not None:
+        monkeypatch.setenv(VARIABLE, before)
+    calls = [partial(tokenize, many(count), TOKENIZER, num_proc=2) for count in (40, 50)]
+    calls.append(partial(time_map, many(9), TOKENIZER, sizes=(4,)))
+    assert watched(calls) == (False, [])
+
+
+class Broken:
+    "A tokenizer that ends in an error."
+
+    def __call__(self, *texts, **options):
+        raise ZeroDivisionError("a fault in the tokenizer")
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(TOKENIZER, name)
+
+
+def test_the_environment_is_left_alone_by_an_error():
+    "The error is the tokenizer's own."
+    changed, [error] = watched([partial(tokenize, many(40), Broken(), num_proc=2)])
+    assert not changed and type(error) is ZeroDivisionError and "a fault in the tokenizer" in str(error)
+
+
+def test_several_processes_and_no_cache(tmp_path):
+    "Where caching is switched off, the rows are in a file that lives as long as this process, and not beside the data."
+    Dataset.from_dict(many(9)).save_to_disk(tmp_path)
+    before = set(tmp_path.iterdir())
+    disable_caching()
+    try:
+        done = tokenize(load_from_disk(tmp_path), TOKENIZER, num_proc=2)
+        assert done["input_ids"][:] == tokenize(many(9), TOKENIZER)["input_ids"][:]
+        assert all(Path(file["filename"]).exists() for file in done.cache_files) and set(tmp_path.iterdir()) == before
+    finally:
+        enable_caching()
+
+
+def test_choices_and_times_give_their_tables():
+    "As they show themselves."
+    chosen = choose(many(3), TOKENIZER, num_proc=3)
+    times = time_map(many(3), TOKENIZER, num_proc=1, rows=np.int32(2), sizes=[np.int64(1)], rounds=1)
+    assert ["processes", 3] in chosen.table().rows and repr(chosen.table()) == repr(chosen)
+    assert repr(times.table()) == repr(times) and times.rows == 2 and times.sizes == (1,)
+
+
+@pytest.mark.parametrize("option", ["num_proc", "rows", "rounds", "max_length"])
+@pytest.mark.parametrize(("wrong", "kind"), [(True, TypeError), ("2", TypeError), (2.0, TypeError), (0, ValueError), (-1, ValueError)])
+def test_what_is_no_whole_number(option, wrong, kind):
+    "One rule for every option that counts."
+    with pytest.raises(kind, match=rf"{option} is .*give a whole number"):
+        time_map(many(2), TOKENIZER, **{option: wrong})
+    for sizes in ([wrong], (1, wrong)):
+        with pytest.raises(kind, match="a size is .*give a whole number"):
+            time_map(many(2), TOKENIZER, sizes=sizes)
+    if option in ("num_proc", "max_length"):
+        with pytest.raises(kind, match=rf"{option} is .*give a whole number"):
+            tokenize(many(2), TOKENIZER, **{option: wrong})
+
+
+@pytest.mark.parametrize("sizes", [(), [], 5, None, "12", {1: 2}])
+def test_sizes_are_a_list(sizes):
+    "Not one number, not nothing."
+    with pytest.raises(TypeError, match="sizes is .*give a list"):
+        time_map(many(2), TOKENIZER, sizes=sizes)
 
 
 @pytest.mark.parametrize("task", GLUE)
@@ -62,7 +165,7 @@ PROGRAM = """
 import sys
 from datasets import load_from_disk
 from hfcourse.mapping import tokenize
-from hfcourse.small import small_tokenizer
+from hfcourse.ground.small import small_tokenizer
 tokenizer = small_tokenizer("bert")
 if len(sys.argv) > 2:
     tokenizer(["a", "the cat"], padding=True, truncation=True, max_length=3)
@@ -163,16 +266,15 @@ def test_time_map_computes_every_row_each_time(tmp_path):
     before = set(tmp_path.iterdir())
     for _ in range(2):
         counted.rows.clear()
-        times = time_map(rows, counted, processes=1, rows=7, sizes=(1, 3), rounds=2)
+        times = time_map(rows, counted, num_proc=1, rows=7, sizes=(1, 3), rounds=2)
         assert counted.rows == [*[1] * 7, 3, 3, 1] * 2
     assert times.rows == 7 and list(times.rates) == ["one process"] and len(times.rates["one process"]) == 2
     assert set(tmp_path.iterdir()) == before
     assert "rows a call" in times._repr_html_() or "a call" in times._repr_html_()
 
 
-def test_time_map_with_processes_leaves_bars_and_environment_alone():
+def test_time_map_with_processes():
     "Two processes are a way of their own."
-    environ = os.environ
     times = time_map({"text": ["The cat sat.", "A dog."]}, TOKENIZER, sizes=(1, 2))
-    assert list(times.rates) == ["one process", "2 processes"] and os.environ is environ
+    assert list(times.rates) == ["one process", "2 processes"]
     assert all(rate > 0 for rates in times.rates.values() for rate in rates)

@@ -15,8 +15,8 @@ from transformers import AutoConfig, AutoModel, BertConfig
 
 from hfcourse.assets import AssetError, checkpoint, quiet
 from hfcourse.display import show_value
+from hfcourse.ground.small import ARCHITECTURES, small_model
 from hfcourse.models import blueprint, parameter_table, same_weights
-from hfcourse.small import ARCHITECTURES, small_model
 
 TASKS = ["feature-extraction", "text-classification", "token-classification", "fill-mask", "text-generation", "text2text-generation"]
 OTHERS = ["llama", "qwen3", "gemma2", "mixtral", "modernbert", "whisper", "wav2vec2", "vit", "clip", "segformer", "blip-2", "mamba"]
@@ -89,8 +89,10 @@ def test_differences_of_every_kind_are_told_apart():
     assert found.changed == {"embeddings.LayerNorm.weight": 0.25}
     assert found.unlike["embeddings.token_type_embeddings.weight"] == "float32 (2, 32), float32 (3, 32)"
     assert found.unlike["pooler.dense.bias"] == "float32 (32,), float64 (32,)" and len(found.unlike) == 3
-    many = same_weights(body, small_model("gpt2")[0]).table(most=5)
-    assert len(many.rows) == 6 and re.fullmatch(r"\.\.\. and \d+ more", many.rows[-1][0])
+    many = same_weights(body, small_model("gpt2")[0])
+    assert len(many.table(most=5).rows) == 6 and re.fullmatch(r"\.\.\. and \d+ more", many.table(most=5).rows[-1][0])
+    with pytest.raises(ValueError, match="most is -1: give a whole number"):
+        many.table(most=-1)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -153,13 +155,16 @@ def test_a_weights_file_cut_anywhere_is_refused(share, whole, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("config", "says"), [
-    (None, "model_type"), ("{", "not a valid JSON file"), ("{}", "model_type"), ("[]", ""), ('{"model_type": "x"}', "does not recognize"),
+    (None, "has no config.json, so it is no checkpoint. Give a folder that save_pretrained wrote"),
+    ("{", "config.json cannot be read as JSON .* Get the file again"), ("[]", "holds no JSON object. Get the file again"),
+    ("{}", "Unrecognized model .*saved together"), ('{"model_type": "x"}', "does not recognize .*saved together"),
+    ('{"model_type": "bert", "hidden_size": "32"}', "expected int, got str .*saved together"),
 ])
 def test_a_blueprint_of_a_folder_that_has_none_is_explained(config, says, whole, tmp_path):
-    "No config, no JSON, no architecture, one that nobody knows."
+    "No config, no JSON, no architecture, one that nobody knows, a width that is no number."
     if config is not None:
         (tmp_path / "config.json").write_text(config, encoding="utf-8")
-    with pytest.raises(AssetError, match=rf"(?s){says}.*Give a folder with the config.json"):
+    with pytest.raises(AssetError, match=f"(?s){says}"):
         blueprint(tmp_path)
     assert blueprint(whole).rows == blueprint(small("bert")[0]).rows
 
@@ -172,5 +177,5 @@ def test_a_folder_is_loaded_as_what_was_saved(whole, tmp_path):
     assert same_weights(judge, tmp_path) and parameter_table(tmp_path).rows == parameter_table(judge).rows
     file = tmp_path / "config.json"
     file.write_text(file.read_text(encoding="utf-8").replace('"hidden_size": 32', '"hidden_size": 64'), encoding="utf-8")
-    with pytest.raises(AssetError, match=r"its weights do not fit its config .* Get both files again"):
+    with pytest.raises(AssetError, match=r"it cannot be loaded \(.* in the file and \(64,\) by the config.* saved together"):
         parameter_table(tmp_path)

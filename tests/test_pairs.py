@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from near import small
 
 from hfcourse import pairs
+from hfcourse.ground.small import ARCHITECTURES, small_model
 from hfcourse.pairs import GLUE, cosine_baseline, encode_pair, overlap_baseline
-from hfcourse.small import ARCHITECTURES, small_model
 
 CUTS = ("longest_first", "only_first", "only_second")
 PIECES = ["the", "cat", "sat", "on", "a", "mat", ",", "unhappily", "[SEP]", "</s>", "שלום", "🙂", "e\u0301", "a\0b"]
@@ -49,9 +49,9 @@ def test_the_row_is_the_librarys(architecture, side, first, second, cut, room):
     theirs = library(tokenizer, first, second, cut, special + room)
     if theirs is None:
         with pytest.raises(ValueError, match="give more, or cut another way"):
-            encode_pair(tokenizer, first, second, length=special + room, cut=cut)
+            encode_pair(tokenizer, first, second, max_length=special + room, truncation=cut)
         return
-    ours = encode_pair(tokenizer, first, second, length=special + room, cut=cut)
+    ours = encode_pair(tokenizer, first, second, max_length=special + room, truncation=cut)
     assert {name: values[0].tolist() for name, values in ours.inputs().items()} == theirs
     assert (ours.token_type_ids is None) == ("token_type_ids" not in theirs)
     assert sum(ours.lost) == len(whole.input_ids) - len(ours.input_ids) and len(ours.texts) == len(ours.tokens) == len(ours.input_ids)
@@ -117,7 +117,7 @@ def test_the_columns_of_each_task_are_found(task):
     "Beside others that hold texts too."
     first, second = GLUE[task].columns
     data = {"idx": [0], "note": ["x"], second: ["a dog"], first: ["a cat"], "label": [0], "kind": ["y"]}
-    assert pairs._text_columns(data, None, "label") == (first, second)
+    assert pairs._pair_columns(Dataset.from_dict(data), None, "label") == (first, second)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -156,6 +156,14 @@ def test_a_text_that_no_vector_can_be_made_of(architecture, text, says):
             cosine_baseline({**data, "one": [""]}, data, source=(model, tokenizer))
 
 
+def test_values_give_their_tables():
+    "As they show themselves; numpy's numbers are numbers."
+    made = encode_pair(small("bert")[1], "The cat sat", "A dog", max_length=np.int64(7))
+    assert made.table().rows == [["first", 2, made.lost[0]], ["second", 2, made.lost[1]]] and made.table()._repr_html_() in made._repr_html_()
+    found = overlap_baseline(TRAIN, TRAIN)
+    assert found.table()._repr_html_() == found._repr_html_() and found.table().rows[0][-1] == found.accuracy
+
+
 ONE = {"one": ["a", "b"], "two": ["c", "d"], "label": [0, 1]}
 BAD = {
     "all splits": ({"train": Dataset.from_dict(TRAIN)}, {}), "a DatasetDict": (DatasetDict(train=Dataset.from_dict(TRAIN)), {}),
@@ -165,6 +173,7 @@ BAD = {
     "two tasks at once": ({**TRAIN, "sentence1": ["a"] * 4, "sentence2": ["b"] * 4}, {}),
     "no labels": ({"one": ["a"], "two": ["b"]}, {}), "hidden labels": ({**ONE, "label": [-1, -1]}, {}),
     "scores": ({**ONE, "label": [4.5, 1.0]}, {}), "a label that lacks": ({**ONE, "label": [0, None]}, {}),
+    "a label of another kind": (ONE, {"label": 3}), "labels that are bytes": ({**ONE, "label": [b"a", b"b"]}, {}),
     "labels that are lists": ({**ONE, "label": [[0], [1]]}, {}),
     "a text that lacks": ({**ONE, "two": ["a", None]}, {"columns": ("one", "two")}),
     "half a character": ({**ONE, "two": ["a", "\ud800"]}, {}), "uneven columns": ({**ONE, "two": ["a"]}, {}),
@@ -180,22 +189,22 @@ def test_what_is_no_data_says_what_to_give(data, options):
     "As training data and, unless it only was not plain which columns to take, as test data."
     good = TRAIN if "premise" in (data or {}) else ONE
     for baseline, more in ((overlap_baseline, options), (cosine_baseline, {**options, "source": small("bert")})):
-        with pytest.raises((TypeError, ValueError), match=r"give|mend"):
+        with pytest.raises((TypeError, ValueError), match=r"[Gg]ive|mend|use cast_column|check the filter|fill it"):
             baseline(data, good, **more)
         if data not in (BAD["two tasks at once"][0], BAD["three columns of texts"][0]):
-            with pytest.raises((TypeError, ValueError), match=r"give|mend"):
+            with pytest.raises((TypeError, ValueError), match=r"[Gg]ive|mend|use cast_column|check the filter|fill it"):
                 baseline(good, data, **more)
 
 
-@pytest.mark.parametrize("length", ["8", 8.0, [8], -1, 0, 2])
+@pytest.mark.parametrize("length", ["8", 8.0, [8], True, -1, 0, 2])
 def test_a_length_that_is_none(length):
     "Of another type, or below the special tokens."
     with pytest.raises((TypeError, ValueError), match="give"):
-        encode_pair(small("bert")[1], "a", "b", length=length)
+        encode_pair(small("bert")[1], "a", "b", max_length=length)
 
 
 def test_many_ids_and_odd_texts_make_a_row():
     "A long text, a nul byte, emoji, right to left: the library's row, and HTML without markup of theirs."
     for second in ("x" * 100_000, "word " * 3000, "a\0b", "👋🏽", "שלום", "<b>", ""):
-        made = encode_pair(small("bert")[1], "The cat", second, length=100)
+        made = encode_pair(small("bert")[1], "The cat", second, max_length=100)
         assert len(made.input_ids) <= 100 and "<b>" not in made._repr_html_()

@@ -1,18 +1,22 @@
 """`predict` gives what the pipeline gives, for every kind of input, in the order given, and holds only a window of it."""
 
+import inspect
 import json
 import subprocess
 import sys
 from itertools import islice
 from unittest.mock import patch
 
+import numpy as np
 import pytest
+import torch
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from near import pipe, same, small
 
 from hfcourse import pipeline
+from hfcourse.ground.answering import Options
 from hfcourse.pipeline import predict
 
 TEXTS = ["The cat sat.", "", "Prices rose by three percent in the first half of the year, and nobody minded very much.", "ה 👋 é",
@@ -120,6 +124,84 @@ def test_long_texts_are_cut_where_that_is_asked_for(architecture, how):
         ours(classify, long)
 
 
+@pytest.mark.parametrize("size", [1, 3, 8, 100, np.int64(4)])
+def test_a_batch_size_counts_texts(size):
+    "As many texts as asked for go into the model at once, the rest at the end, and the answers stay the pipeline's."
+    classify, sizes, compute = judge(), [], type(judge()).forward
+
+    def counted(pipe, batch):
+        sizes.append(len(batch["input_ids"]))
+        return compute(pipe, batch)
+
+    with patch.object(type(classify), "forward", counted):
+        answers = ours(classify, TEXTS, batch_size=size)
+    full, rest = divmod(len(TEXTS), int(size))
+    assert sizes == [int(size)] * full + [rest] * bool(rest) and same(answers, classify(TEXTS))
+
+
+def test_two_sizes_of_a_batch_are_one_too_many():
+    "The error says which to leave out, and either remedy works; a size that is none is named."
+    for options in ({"batch_size": 4}, {"tokens_per_batch": 64}, {"batch_size": None, "tokens_per_batch": np.int32(64)}):
+        assert len(ours(judge(), TEXTS, **options)) == len(TEXTS)
+    with pytest.raises(ValueError, match="leave out batch_size .* or tokens_per_batch"):
+        ours(judge(), TEXTS, batch_size=4, tokens_per_batch=64)
+    for wrong, kind in ((0, ValueError), (True, TypeError), (2.5, TypeError), ("4", TypeError)):
+        with pytest.raises(kind, match="batch_size is .*: give a whole number"):
+            ours(judge(), TEXTS, batch_size=wrong)
+
+
+def test_a_device_is_used_or_refused():
+    "By name or as torch names it; what this machine lacks is refused, with what there is."
+    classify = judge()
+    for device in ("cpu", torch.device("cpu"), "auto"):
+        assert same(ours(classify, TEXTS, device=device), classify(TEXTS))
+    with pytest.raises(ValueError, match="this machine has no device 'tpu': give"):
+        ours(classify, TEXTS, device="tpu")
+    with pytest.raises(TypeError, match="device must be a name"):
+        ours(classify, TEXTS, device=-1)
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("topk", "top_k"), ("apply_function", "function_to_apply"), ("batchsize", "batch_size"),
+                                              ("devices", "device"), ("return_all_scores", "one of text_pairs, tokens_per_batch"),
+                                              ("maxlength", "max_length"), ("truncations", "truncation")])
+def test_an_unknown_option_is_refused_with_the_nearest_known(wrong, meant):
+    "The tokenizer would take any word and ignore it."
+    with pytest.raises(TypeError, match=f"predict knows no option '{wrong}': give {meant}"):
+        ours(judge(), TEXTS, **{wrong: None})
+
+
+def test_the_known_options_are_those_that_predict_takes():
+    "The names that are offered stand in the signature, or are handed to the pipeline."
+    named = set(inspect.signature(predict).parameters) - {"source", "texts", "options"}
+    passed = {"top_k", "function_to_apply", "max_length", "add_special_tokens"}
+    assert named | passed == set(Options.__annotations__) and not named & passed
+
+
+def test_whole_numbers_of_any_kind_are_whole_numbers():
+    "numpy's are as good as Python's; True is none."
+    classify = judge(labels=3)
+    assert same(ours(classify, TEXTS, top_k=np.int64(2)), classify(TEXTS, top_k=2))
+    assert same(ours(classify, TEXTS, truncation=True, max_length=np.int64(9)), classify(TEXTS, truncation=True, max_length=9))
+    for call in (lambda: ours(classify, TEXTS, top_k=True), lambda: pipeline.decode(classify.model, torch.zeros(1, 3), top_k=True)):
+        with pytest.raises(TypeError, match="top_k is True: give a whole number"):
+            call()
+
+
+def test_a_pipelines_own_truncation_can_be_taken_back():
+    "None leaves it as the pipeline was told; False reads the text whole, and then it is too long."
+    told = pipe("text-classification", *small("bert", "text-classification"), truncation=True, padding=True)
+    long = ["a b " * 300, "The cat sat."]
+    assert same(ours(told, long), told(long))
+    with pytest.raises(ValueError, match="the model takes 128: give truncation=True"):
+        ours(told, long, truncation=False)
+
+
+@pytest.mark.parametrize("options", [{"add_special_tokens": False}, {"add_special_tokens": True}])
+def test_special_tokens_are_left_out_where_that_is_asked_for(options):
+    "As the pipeline hands it to the tokenizer."
+    assert same(ours(judge(), NO_EMPTY, **options), judge()(NO_EMPTY, **options))
+
+
 @pytest.mark.parametrize("tokens", [1, 7, 64, 1024, 10**9])
 @pytest.mark.parametrize("window", [1, 3, 4096])
 def test_no_size_of_batch_or_window_changes_the_answers(tokens, window):
@@ -137,6 +219,22 @@ def test_a_model_that_is_training_is_asked_in_evaluation_mode():
     model.train()
     assert same(ours((model, tokenizer), TEXTS), expected) and same(ours(pipe("text-classification", model, tokenizer), TEXTS), expected)
     assert all(layer.training for layer in model.modules())
+
+
+def test_a_model_that_is_training_goes_on_training_meanwhile():
+    "What another thread would see while `predict` computes: each layer of the model is in training mode."
+    model, tokenizer = small("bert", "text-classification", seed=4)
+    model.train()
+    modes, embed = [], type(model.base_model.embeddings).forward
+
+    def looking(layer, *given, **named):
+        modes.append(all(layer.training for layer in model.modules()))
+        return embed(layer, *given, **named)
+
+    with patch.object(type(model.base_model.embeddings), "forward", looking):
+        ours((model, tokenizer), TEXTS)
+        pipeline.forward(model, pipeline.encode(tokenizer, TEXTS))
+    assert len(modes) >= 2 and all(modes)
 
 
 @settings(deadline=None, max_examples=40)
@@ -169,7 +267,7 @@ MEMORY = """
 import gc, json, psutil, torch
 torch.set_num_threads(1)
 from hfcourse.pipeline import predict
-from hfcourse.small import small_model
+from hfcourse.ground.small import small_model
 source = small_model("bert", "text-classification", hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
 words, used = ["cat", "sun", "film", "letter", "course", "train"], {}
 texts = (f"{words[i % 6]} {words[i % 5]}" for i in range(200_000))

@@ -13,7 +13,8 @@ def copy(root, tmp_path):
     shutil.copytree(root / "nbs", tmp_path / "nbs", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     shutil.copy(root / "settings.ini", tmp_path)
     (tmp_path / "hfcourse").mkdir()
-    shutil.copy(root / "hfcourse" / "__init__.py", tmp_path / "hfcourse")
+    for name in ("__init__.py", "_moved.py"):
+        shutil.copy(root / "hfcourse" / name, tmp_path / "hfcourse")
     return tmp_path
 
 
@@ -21,8 +22,9 @@ def test_package_equals_notebooks(root, copy, call):
     "Exporting the notebooks gives the very package."
     done = call("python", "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()", cwd=copy)
     assert done.returncode == 0, done.stderr
-    names = sorted(path.name for path in (copy / "hfcourse").glob("*.py"))
-    assert names == sorted(path.name for path in (root / "hfcourse").glob("*.py"))
+    names = sorted(path.relative_to(copy / "hfcourse").as_posix() for path in (copy / "hfcourse").rglob("*.py"))
+    assert names == sorted(path.relative_to(root / "hfcourse").as_posix() for path in (root / "hfcourse").rglob("*.py"))
+    assert len(names) > 30  # the folders below are compared too
     assert filecmp.cmpfiles(root / "hfcourse", copy / "hfcourse", names, shallow=False)[1:] == ([], []), "run make export"
 
 

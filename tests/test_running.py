@@ -10,17 +10,19 @@ import time
 from pathlib import Path
 
 import nbformat
+import outputs
 import psutil
 import pytest
 
-from hfcourse import course
+from hfcourse.ground import running as course
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and guards are POSIX's")
 DRIVER = """
 import sys
 from pathlib import Path
 from unittest.mock import patch
-from hfcourse import cli, course
+from hfcourse import cli
+from hfcourse.ground import running as course
 with patch.object(course, "folder", return_value=Path(sys.argv.pop(1))):
     cli.main()
 """
@@ -361,19 +363,15 @@ def test_a_terminal_shows_a_bar(course_of, tmp_path):
     assert process.wait() == 0 and b"lessons" in seen and b"begins" not in seen
 
 
-def test_the_sites_run_leaves_no_half_file(course_of, root, monkeypatch, tmp_path):
-    "A cached notebook that is broken is made again; one that cannot be written leaves nothing."
-    monkeypatch.syspath_prepend(root / "docs")
-    from lessons import PageError, executed
-    folder = course_of(_01_a=["1"], _02_b=["1 / 0"])
-    lesson, cache = course._lesson(folder / "01_a.ipynb"), tmp_path / "cache"
-    cache.mkdir()
-    (cache / "01_a.ipynb").write_text('{"cells": [')
-    assert executed(lesson, cache=cache).metadata.run.ran == 1
-    assert nbformat.read(cache / "01_a.ipynb", 4).metadata.run.ran == 1
-    with pytest.raises(PageError, match="02_b, code cell 1:"):
-        executed(course._lesson(folder / "02_b.ipynb"), cache=cache)
-    with monkeypatch.context() as context, pytest.raises(OSError, match="no space"):
-        context.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space")))
-        executed(lesson, cache=cache, afresh=True)
-    assert os.listdir(cache) == ["01_a.ipynb"]
+def test_the_sites_run_leaves_no_half_file(course_of, tmp_path):
+    "A kept notebook that is broken is made again; a lesson that is no notebook is named."
+    folder = course_of(_01_a=["1"])
+    lesson, kept = course._lesson(folder / "01_a.ipynb"), tmp_path / "kept"
+    kept.mkdir()
+    (kept / "01_a.ipynb").write_text('{"cells": [')
+    assert outputs.executed(lesson, folder=kept).metadata.run.ran == 1
+    assert nbformat.read(kept / "01_a.ipynb", 4).metadata.run.ran == 1
+    assert {path.suffix for path in kept.iterdir() if path.is_file()} <= {".ipynb", "", ".lock"}
+    (folder / "01_a.ipynb").write_text("{")
+    with pytest.raises(outputs.PageError, match="01_a is no notebook"):
+        outputs.executed(lesson, folder=kept)

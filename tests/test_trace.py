@@ -1,6 +1,7 @@
 """`trace` against the library's own pipelines: every source, nine architectures, every task that it reads an answer for."""
 
 import json
+import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from unittest.mock import patch
@@ -15,10 +16,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from near import pipe, same, small
 
 from hfcourse.assets import checkpoint
-from hfcourse.capture import capture
+from hfcourse.ground.forward import capture, twin
+from hfcourse.ground.saving import pack, unpack
+from hfcourse.ground.small import ARCHITECTURES
 from hfcourse.pipeline import Trace, trace
-from hfcourse.record import pack, unpack
-from hfcourse.small import ARCHITECTURES
 
 TEXT, PAIR = "The cat sat on the mat.", "A dog slept in the sun."
 SEGMENTS, POOLED = ("bert", "albert", "electra", "deberta-v2"), ("bert", "roberta", "albert")
@@ -34,14 +35,14 @@ def one_array_missing(name: str):
         parts = capture(*args)
         object.__setattr__(parts, name, None)
         return parts
-    with patch("hfcourse.capture.capture", without):
+    with patch("hfcourse.pipeline.capture", without):
         yield
 
 
 def state_of(model):
     "Mode of each layer, attention, and the hooks that are the course's own: the library leaves some of its own."
     hooks = [hook for layer in model.modules() for hook in layer._forward_hooks.values()]
-    ours = [hook for hook in hooks if getattr(hook, "__module__", "") == "hfcourse.capture"]
+    ours = [hook for hook in hooks if getattr(hook, "__module__", "") == "hfcourse.ground.forward"]
     return [layer.training for layer in model.modules()], model.config._attn_implementation, ours
 
 
@@ -62,7 +63,7 @@ def test_a_checkpoint_by_name_gives_what_its_body_gives():
     "The body that the course carries, by its short name: hidden states and pooled vector are the library's."
     seen, model = trace("minilm", TEXT), transformers.AutoModel.from_pretrained(checkpoint("minilm"))
     with torch.inference_mode():
-        output = model(torch.tensor([seen.ids]))
+        output = model(torch.tensor([seen.input_ids]))
     assert (seen.model, seen.task, seen.answer, seen.logits) == ("minilm", "feature-extraction", None, None)
     assert np.allclose(seen.hidden_states[-1], output.last_hidden_state[0].numpy(), atol=1e-5)
     assert np.allclose(seen.pooled, output.pooler_output[0].numpy(), atol=1e-5)
@@ -77,7 +78,7 @@ def test_what_an_architecture_lacks_is_none_and_left_out(architecture):
     assert (seen.pooled is not None) == (architecture in POOLED)
     assert seen.logits is seen.probabilities is seen.label is seen.answer is None
     assert "score" not in seen._repr_html_() and "None" not in seen._repr_html_()
-    assert seen.ids == tokenizer(TEXT, PAIR)["input_ids"] and sum(seen.mask) == len(seen.ids)
+    assert seen.input_ids == tokenizer(TEXT, PAIR)["input_ids"] and sum(seen.mask) == len(seen.input_ids)
     ids = {"decoder_input_ids": torch.tensor([[0]])} if model.config.is_encoder_decoder else {}
     with torch.inference_mode():
         output = model(**tokenizer(TEXT, PAIR, return_tensors="pt"), **ids)
@@ -181,6 +182,73 @@ def test_the_model_is_left_as_it_was(architecture, attention, fails):
         except MemoryError:
             assert fails
     assert state_of(model) == before
+
+
+@pytest.mark.parametrize("architecture", ["bert", "gpt2"])
+def test_another_thread_keeps_its_attention_and_its_answers(architecture):
+    "While one thread traces, the other finds fast attention, evaluation mode or not, and the very logits that it had before."
+    model, tokenizer = small(architecture, "text-classification", seed=2)
+    model.eval().score.train() if architecture == "gpt2" else model.eval().bert.pooler.train()
+    batch, before = tokenizer(TEXT, return_tensors="pt"), state_of(model)
+    with torch.inference_mode():
+        expected = model(**batch).logits
+    done, found, entered = threading.Event(), [], []
+
+    def use():
+        with torch.inference_mode():
+            while not done.is_set():
+                found.append((state_of(model) == before, torch.equal(model(**batch).logits, expected)))
+
+    def looks(layer, *given, **named):
+        entered.append((threading.current_thread(), model.config._attn_implementation))
+        return forward(layer, *given, **named)
+
+    embeddings = model.get_input_embeddings()
+    forward, other = type(embeddings).forward, threading.Thread(target=use)
+    with patch.object(type(embeddings), "forward", looks):
+        other.start()
+        try:
+            traces = [trace((model, tokenizer), TEXT) for _ in range(20)]
+        finally:
+            done.set()
+            other.join()
+    assert len(traces) == 20 and found and all(kept and equal for kept, equal in found)
+    assert {how for _, how in entered} == {"sdpa"} and len({thread for thread, _ in entered}) == 2
+
+
+def test_threads_that_trace_one_model_do_not_mix():
+    "Four threads, each with a text of its own: every trace is the one that its text has alone."
+    source, texts = small("bert", "text-classification", labels=3), [TEXT, PAIR, "The cat saw the dog.", "A mat lay in the sun."]
+    alone, found = [trace(source, text) for text in texts], {}
+
+    def work(text):
+        found[text] = [trace(source, text) for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=[text]) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for text, expected in zip(texts, alone, strict=True):
+        assert len(found[text]) == 5
+        for seen in found[text]:
+            assert seen.tokens == expected.tokens and same(seen.answer, expected.answer)
+            assert all(np.allclose(seen.embeddings[part], expected.embeddings[part]) for part in expected.embeddings)
+            assert np.allclose(seen.attentions, expected.attentions, atol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_twin_shares_every_weight(architecture):
+    "Parameters and buffers lie at the same place in memory; settings, modes and hooks are apart."
+    model, _ = small(architecture, "text-classification", seed=5)
+    second = twin(model.train())
+    for kind in ("named_parameters", "named_buffers"):
+        firsts, seconds = dict(getattr(model, kind)()), dict(getattr(second, kind)())
+        assert firsts.keys() == seconds.keys() and all(firsts[name] is seconds[name] for name in firsts)
+    layers = {id(layer) for layer in model.modules()}
+    assert not layers & {id(layer) for layer in second.modules()} and second.config is not model.config
+    second.eval().register_forward_hook(print)
+    assert all(layer.training for layer in model.modules()) and not model._forward_hooks
 
 
 @pytest.mark.parametrize(("architecture", "task"), [("bert", "text-classification"), ("t5", "token-classification"),

@@ -3,9 +3,11 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hfcourse import assets, checkpoints, keeper, training
-from hfcourse.small import small_model
+from hfcourse import assets, training
+from hfcourse.ground.small import small_model
+from hfcourse.ground.tuning import inputs, kept, runs, trainer, words
+from hfcourse.ground.tuning import tune as tuning
 
 MODEL, TOKENIZER = small_model("bert", "text-classification", seed=3)
 
@@ -78,7 +82,7 @@ from pathlib import Path
 os.environ["HFCOURSE_DEVICE"] = "cpu"
 sys.path[:0] = [os.path.dirname(sys.argv[1])]
 from test_training import tune, DATA
-from hfcourse import checkpoints, keeper
+from hfcourse.ground.tuning import runs, trainer
 import torch
 
 def attempt(folder, kill=None):
@@ -128,13 +132,13 @@ events = json.loads(Path(work + "/counted.events").read_text())[0]
 whole, rng = torch.load(work + "/whole.weights"), random.Random(seed)
 kills = {f"event {n} of {events}": at_event(n) for n in sorted(rng.sample(range(events), 10))}
 kills |= {f"{name}, call {n}, after: {after}": at_call(owner, name, n, after) for owner, name, n, after in [
-    (torch, "save", 6, False), (keeper, "seal", 2, False), (keeper, "seal", 3, True), (checkpoints.shutil, "rmtree", 1, False),
-    (checkpoints.os, "replace", 1, False)]}
+    (torch, "save", 6, False), (trainer, "seal", 2, False), (trainer, "seal", 3, True), (runs.shutil, "rmtree", 1, False),
+    (runs.os, "replace", 1, False)]}
 report = []
 for i, (moment, kill) in enumerate(kills.items()):
     folder = f"{work}/{i}"
     killed = attempt(folder, kill)
-    there = sorted(checkpoints.checkpoints_of(Path(folder)))
+    there = sorted(runs.checkpoints_of(Path(folder)))
     assert attempt(folder) == 0, moment
     weights = torch.load(folder + ".weights")
     equal = all(torch.equal(weights[name], whole[name]) for name in whole)
@@ -185,7 +189,7 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
 def test_a_damaged_checkpoint_is_not_used(tmp_path):
     "One bit is turned in the last; the one before it, or the beginning, gives the same weights."
     done = tune(tmp_path / "run")
-    last = max(checkpoints.checkpoints_of(tmp_path / "run").values(), key=lambda folder: folder.stat().st_mtime)
+    last = max(runs.checkpoints_of(tmp_path / "run").values(), key=lambda folder: folder.stat().st_mtime)
     weights = bytearray((last / "optimizer.pt").read_bytes())
     weights[len(weights) // 2] ^= 1
     (last / "optimizer.pt").write_bytes(weights)
@@ -198,9 +202,9 @@ def full_disk(folder, make_full, make_room):
     with pytest.raises(OSError, match=r"checkpoint of step \d+ could not be written .* is whole and stays. Make room on the disk") as error:
         make_full()
         tune(folder)
-    good = checkpoints.newest(Path(folder))
+    good = runs.newest(Path(folder))
     assert good is not None and str(good.name).split("-")[1] in str(error.value)
-    assert all(checkpoints.is_whole(one) for one in checkpoints.checkpoints_of(Path(folder)).values())
+    assert all(runs.is_whole(one) for one in runs.checkpoints_of(Path(folder)).values())
     make_room()
     done = tune(folder)
     assert done.began == int(good.name.split("-")[1]) and same(done.model, tune().model)
@@ -222,7 +226,7 @@ def test_a_full_disk(tmp_path):
 def test_a_file_that_cannot_grow(tmp_path, monkeypatch):
     "The system refuses to write on in the middle of a file, from the second checkpoint on."
     resource = pytest.importorskip("resource", reason="this system has no limits on files")
-    before, real, sealed = resource.getrlimit(resource.RLIMIT_FSIZE), keeper.seal, []
+    before, real, sealed = resource.getrlimit(resource.RLIMIT_FSIZE), trainer.seal, []
 
     def limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
@@ -233,12 +237,13 @@ def test_a_file_that_cannot_grow(tmp_path, monkeypatch):
         if len(sealed) == 2:
             limit(50_000)
     try:
-        full_disk(tmp_path / "run", lambda: monkeypatch.setattr(keeper, "seal", seal_and_limit), lambda: limit(before[0]))
+        full_disk(tmp_path / "run", lambda: monkeypatch.setattr(trainer, "seal", seal_and_limit), lambda: limit(before[0]))
     finally:
         limit(before[0])
 
 
-OTHER = {"learning_rate": 1e-2, "epochs": 3, "seed": 5, "batch_size": 2, "best": None, "warmup": 0.3, "weight_decay": 0.2, "accumulate": 2}
+OTHER = {"learning_rate": 1e-2, "epochs": 3, "seed": 5, "batch_size": 2, "best": None, "warmup": 0.3, "weight_decay": 0.2, "accumulate": 2,
+         "max_grad_norm": 0.5, "lr_scheduler_type": "cosine"}
 
 
 def test_a_folder_that_holds_another_run(tmp_path):
@@ -291,7 +296,7 @@ WRONG_TYPES = {"labels as text": ["yes", "no", "yes"] * 7, "labels as floats": [
 @pytest.mark.parametrize("data, match", REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_trained_on_is_refused(data, match, monkeypatch):
     "Before any training, with what to do."
-    monkeypatch.setattr(keeper, "train_on", lambda *_: pytest.fail("it began to train"))
+    monkeypatch.setattr(trainer, "train_on", lambda *_: pytest.fail("it began to train"))
     with pytest.raises(ValueError, match=match):
         tune(data=data)
 
@@ -333,3 +338,146 @@ def test_other_architectures(architecture):
     split = {"input_ids": ids, "label": [0, 1] * 3}
     done = training.fine_tune(model, tokenizer, DatasetDict({name: Dataset.from_dict(split) for name in DATA}), epochs=1, show=False)
     assert set(done.scores["validation"]) == {"loss", "accuracy"} and done.step == 1
+
+
+@pytest.mark.parametrize("precision", ["fp32", assets.precision(on=torch.device("cpu"))])
+def test_precision_and_device(precision):
+    "They reach the library's arguments and the model, and stand in the result and in the run's facts."
+    done = tune(precision=precision, device="cpu", epochs=1)
+    assert done.precision == done.facts["precision"] == precision and done.facts["device"] == "cpu"
+    assert done.trainer.args.bf16 == (precision == "bf16") and done.trainer.args.use_cpu
+    assert next(done.model.parameters()).device.type == "cpu" and f", in {precision}" in done.table().caption
+
+
+def test_the_precision_is_computed_in():
+    "Half of the digits give other losses; fp32 gives those of plain `Trainer`'s default."
+    if assets.precision(on=torch.device("cpu")) != "bf16":
+        pytest.skip("this processor does not multiply bf16")
+    short, whole = (tune(precision=precision, device="cpu").curves.losses for precision in ("bf16", "fp32"))
+    assert short != whole and short == pytest.approx(whole, abs=0.05)
+
+
+def test_a_device_or_precision_that_is_not_here(monkeypatch, tmp_path):
+    "Refused before anything is written; the second GPU with how to make it the first."
+    for options, says in [({"device": "tpu"}, "give \"auto\", \"cpu\""), ({"precision": "fp8"}, "give \"auto\", \"fp32\" or \"bf16\"")]:
+        with pytest.raises(ValueError, match=says):
+            tune(tmp_path / "run", **options)
+    monkeypatch.setattr(inputs.machine, "device", lambda wanted: torch.device(wanted))
+    with pytest.raises(ValueError, match="CUDA_VISIBLE_DEVICES=1, and give device=\"cuda\""):
+        tune(tmp_path / "run", device="cuda:1")
+    assert not (tmp_path / "run").exists()
+
+
+def test_attention_is_plain_where_it_trains_faster(monkeypatch):
+    "On the device that was asked for, whatever the machine's best is."
+    seen = []
+    monkeypatch.setattr(tuning, "fast_attention", lambda model, on: seen.append(on.type) or nullcontext())
+    tune(device="cpu", epochs=1)
+    assert seen == ["cpu"]
+
+
+def test_any_of_the_librarys_settings(tmp_path):
+    "Goes through to `Trainer`, changes the weights, and is a fact of the run."
+    plain, smoothed = tune(tmp_path / "run"), tune(label_smoothing_factor=0.3, max_grad_norm=0.01)
+    assert smoothed.trainer.args.label_smoothing_factor == 0.3 and not same(plain.model, smoothed.model)
+    assert smoothed.facts["max_grad_norm"] == 0.01
+    with pytest.raises(ValueError, match=r"differs in max_grad_norm \(null there, 0.01 here\): give another folder"):
+        tune(tmp_path / "run", max_grad_norm=0.01)
+    done = tune(tmp_path / "other", max_steps=5, lr_scheduler_type="cosine", logging_steps=1)
+    assert done.trainer.state.global_step == 5 and done.curves.steps == [1, 2, 3, 4, 5]
+    again = tune(tmp_path / "other", max_steps=5, lr_scheduler_type="cosine", logging_steps=1)
+    assert again.began == 5 and same(again.model, done.model)
+    assert tune(dataloader_num_workers=1, epochs=1).step == 6
+
+
+@pytest.mark.parametrize("given, says", [
+    ({"num_train_epochs": 2}, "num_train_epochs is not for fine_tune: give epochs"),
+    ({"per_device_train_batch_size": 2}, "give batch_size"), ({"bf16": True}, "give precision"), ({"fp16": True}, "give precision"),
+    ({"use_cpu": True}, "give device"), ({"output_dir": "x"}, "give folder"), ({"warmup_steps": 3}, "give warmup"),
+    ({"metric_for_best_model": "loss"}, "give best"), ({"load_best_model_at_end": True}, "give best the figure that decides"),
+    ({"eval_strategy": "steps"}, "it evaluates after each epoch"), ({"train_sampling_strategy": "group_by_length"}, "give batches"),
+    ({"data_seed": 3}, "give batches"), ({"resume_from_checkpoint": True}, "give folder"),
+    ({"lerning_rate": 0.1}, "fine_tune has no setting 'lerning_rate': give learning_rate"),
+    ({"batchsize": 4}, "give batch_size"), ({"num_epochs": 4}, "give epochs"), ({"max_grad_nrom": 4}, "give max_grad_norm"),
+    ({"tokenizers": 4}, "give "),
+])
+def test_a_setting_by_another_word(given, says, tmp_path):
+    "Names `fine_tune`'s own word, or the nearest; nothing is written."
+    with pytest.raises(TypeError, match=says):
+        tune(tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_value_that_the_library_refuses(tmp_path):
+    "Its reason, with the names; nothing is written."
+    with pytest.raises(ValueError, match=r"does not take lr_scheduler_type as given \(.*sinus.*give values that it takes"):
+        tune(tmp_path / "run", lr_scheduler_type="sinus")
+    assert not (tmp_path / "run").exists()
+
+
+@settings(deadline=None, max_examples=60)
+@given(name=st.one_of(st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=25), st.sampled_from(sorted(words.WORDS.values()))))
+def test_a_refused_setting_leads_to_one_that_is_taken(name):
+    "Whatever the name: what the error says to give is a word of `fine_tune`, or goes through."
+    def refusal(name):
+        try:
+            words.check_names({name: 1})
+        except TypeError as error:
+            return str(error)
+    message = refusal(name) if name not in {*words.WORDS, *words.ALSO} else None
+    found = re.search(r"give ([a-z_0-9]+)(\.|,)", message or "")
+    if found:
+        own = {*words.WORDS, *words.ALSO, "compute_metrics", "data"}
+        assert found[1] in own or refusal(found[1]) is None
+
+
+def test_a_token_for_the_hub_is_not_written_down(tmp_path):
+    "It is no fact of a run."
+    tune(tmp_path / "run", epochs=1, hub_token="secret")
+    assert "secret" not in (tmp_path / "run" / "run.json").read_text()
+
+
+def test_without_ipython(monkeypatch):
+    "Curves are drawn where a notebook is; elsewhere IPython need not be installed."
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    assert tune(epochs=1, show=True).step == 6
+
+
+def test_tables():
+    "Curves and result are tables too, of what they show."
+    done = tune()
+    assert [row[:2] for row in done.table().rows] == [["validation", "loss"], ["validation", "accuracy"]]
+    assert [row[0] for row in done.curves.table().rows] == [6, 12] and done.table().caption in repr(done)
+    assert training.Curves.of([0.5, 0.25]).table().rows == [(1, 0.5), (2, 0.25)]
+
+
+TWO_AT_ONCE = '''
+import json, os, sys
+os.environ["HFCOURSE_DEVICE"] = "cpu"
+sys.path[:0] = [os.path.dirname(sys.argv[1])]
+from test_training import DATA, MODEL, QUICK, TOKENIZER
+from hfcourse.ground.tuning.kept import kept_model
+tuned = kept_model("toy", MODEL, TOKENIZER, DATA, **QUICK)
+print(json.dumps([tuned.loaded, tuned.scores["validation"]["loss"]]))
+'''
+
+
+def test_two_that_ask_at_once_train_once(tmp_path):
+    "One process trains while the other waits, and then reads."
+    (tmp_path / "ask.py").write_text(TWO_AT_ONCE)
+    env = {**os.environ, "HFCOURSE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    asked = [subprocess.Popen([sys.executable, tmp_path / "ask.py", __file__], env=env, stdout=subprocess.PIPE, text=True)
+             for _ in range(2)]
+    said = sorted(json.loads(one.communicate(timeout=600)[0].splitlines()[-1]) for one in asked)
+    assert [loaded for loaded, _ in said] == [False, True] and said[0][1] == said[1][1]
+    assert len(list((tmp_path / "cache").glob("toy-*[0-9a-f]"))) == 1
+
+
+def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    "What to do; and nothing is trained."
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HFCOURSE_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(kept, "fine_tune", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(assets.AssetError, match="Set HFCOURSE_CACHE to a folder that you can write to"):
+        kept.kept_model("toy", copy.deepcopy(MODEL), TOKENIZER, DATA, **QUICK)

@@ -20,10 +20,11 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    "Skip with the reason."
-    if config.site_reason:
-        for item in items:
-            if item.path.is_relative_to(Path(__file__).parent):
+    "All tests here look at one site, so one process runs them; where it cannot be looked at, they are skipped with the reason."
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.site)
+            if config.site_reason:
                 item.add_marker(pytest.mark.skip(reason=config.site_reason))
 
 

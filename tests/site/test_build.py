@@ -1,15 +1,12 @@
 """What is wrong in a lesson or a page stops the build, which says where."""
-import sys
-
+import lesson_pages
 import nbformat
+import outputs
 import pytest
 from built import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from hfcourse.course import Lesson
-
-sys.path.insert(0, str(ROOT / "docs"))
-import lessons
+from hfcourse.ground.running import Lesson
 
 HEAD = [new_markdown_cell("# A lesson\n\n> what it teaches"),
         new_markdown_cell("You need Python. Minutes: 5."), new_code_cell("#| default_exp padding")]
@@ -28,24 +25,25 @@ def lesson(tmp_path):
 
 def test_a_failing_cell_is_named(lesson, tmp_path):
     "Lesson, cell and error; and nothing is kept as if it had run."
-    with pytest.raises(lessons.PageError) as caught:
-        lessons.executed(lesson(new_code_cell("1 + 1"), new_code_cell("[][3]")), cache=tmp_path / "kept")
+    with pytest.raises(outputs.PageError) as caught:
+        outputs.executed(lesson(new_code_cell("1 + 1"), new_code_cell("[][3]")), folder=tmp_path / "kept")
     assert all(part in str(caught.value) for part in ("00_wrong, code cell 3", "[][3]", "IndexError"))
-    assert not (tmp_path / "kept").exists()
+    with pytest.raises(outputs.PageError):
+        outputs.executed(lesson(new_code_cell("1 + 1"), new_code_cell("[][3]")), folder=tmp_path / "kept")
 
 
 def test_what_ran_is_not_run_again_until_it_changes(lesson, tmp_path):
     "The outputs are kept for the same cells; other text around them does not matter, another cell does."
     made, kept = lesson(new_code_cell("import time; time.time()")), tmp_path / "kept"
-    times = [lessons.executed(made, cache=kept).cells[-1].outputs[0].data["text/plain"] for _ in range(2)]
+    times = [outputs.executed(made, folder=kept).cells[-1].outputs[0].data["text/plain"] for _ in range(2)]
     notebook = nbformat.read(made.path, as_version=4)
     notebook.cells[1].source = "Other words. Minutes: 6."
     nbformat.write(notebook, made.path)
-    again = lessons.executed(made, cache=kept)
+    again = outputs.executed(made, folder=kept)
     assert times[0] == times[1] == again.cells[-1].outputs[0].data["text/plain"] and again.cells[1].source.startswith("Other")
     notebook.cells[-1].source += " + 0"
     nbformat.write(notebook, made.path)
-    assert lessons.executed(made, cache=kept).cells[-1].outputs[0].data["text/plain"] != times[0]
+    assert outputs.executed(made, folder=kept).cells[-1].outputs[0].data["text/plain"] != times[0]
 
 
 PICTURES = [new_markdown_cell("![](a.png)"), new_markdown_cell('<img src="a.png">'),
@@ -57,15 +55,15 @@ PICTURES = [new_markdown_cell("![](a.png)"), new_markdown_cell('<img src="a.png"
 def test_a_picture_without_words_is_named(cell, lesson):
     "A missing or empty alternative text stops the build, with lesson and cell."
     made = lesson(cell)
-    with pytest.raises(lessons.PageError, match="00_wrong, cell 4: a picture has no alternative text"):
-        lessons.page(made, nbformat.read(made.path, as_version=4))
+    with pytest.raises(outputs.PageError, match="00_wrong, cell 4: a picture has no alternative text"):
+        lesson_pages.page(made, nbformat.read(made.path, as_version=4))
 
 
 def test_a_lesson_without_then_and_now_is_named(lesson):
     "Each lesson has the table of old and present forms."
     made = lesson()
-    with pytest.raises(lessons.PageError, match="00_wrong: no table whose first column is"):
-        lessons.then_and_now(made, nbformat.read(made.path, as_version=4))
+    with pytest.raises(outputs.PageError, match="00_wrong: no table whose first column is"):
+        lesson_pages.then_and_now(made, nbformat.read(made.path, as_version=4))
 
 
 @pytest.mark.parametrize(("text", "says"), [

@@ -7,8 +7,16 @@ import nbformat
 import pytest
 from built import LESSONS, ROOT
 
-FOUND = {"ragged": "03_padding", "mask_effect": "reference/padding", "greedy": "02_tokenization", "AssetError": "reference/files",
-         "softmax": "01_pipeline"}
+FOUND = {"ragged": "03_padding", "mask_effect": "reference/padding", "greedy": "02_tokenization",
+         "AssetError": "reference/ground.store.errors", "softmax": "01_pipeline"}
+
+SEARCHED = "() => /found|did not match/.test(document.getElementById('search-results')?.innerText ?? '')"
+
+
+def follow(page, link):
+    "Click a link, and wait until the page that it leads to is there."
+    with page.expect_navigation(wait_until="load"):
+        link.click()
 
 
 @pytest.mark.parametrize(("term", "name"), FOUND.items())
@@ -17,14 +25,13 @@ def test_search_finds(term, name, open_page):
     page = open_page("index")
     page.keyboard.press("Control+K")
     page.keyboard.type(term)
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#search-results .search a")
-    page.wait_for_timeout(500)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    page.wait_for_function(SEARCHED)
     links = page.locator("#search-results ul.search > li > a")
     places = [urlsplit(links.nth(i).get_attribute("href")).path for i in range(min(3, links.count()))]
     assert f"{name}.html" in places
-    links.nth(places.index(f"{name}.html")).click()
-    page.wait_for_load_state()
+    follow(page, links.nth(places.index(f"{name}.html")))
     assert f"{name}.html" in page.url and term.lower() in page.locator("article").inner_text().lower()
     assert page.noted == []
 
@@ -79,12 +86,10 @@ def test_a_name_leads_to_its_reference_and_back(name, open_page):
     page, module = open_page(name), name.split("_", 1)[1]
     link = page.locator(f"article .to-reference a[href*='reference/{module}.html#hfcourse.{module}.']").first
     symbol = link.get_attribute("href").rsplit(".", 1)[1]
-    link.click()
-    page.wait_for_load_state()
+    follow(page, link)
     entry = page.locator(f"dl:has(> dt[id='hfcourse.{module}.{symbol}'])")
     assert entry.is_visible() and entry.locator("a:has-text('[source]')").first.get_attribute("href")
-    entry.locator("a:has-text('Where the lesson writes it')").first.click()
-    page.wait_for_load_state()
+    follow(page, entry.locator("a:has-text('Where the lesson writes it')").first)
     place = urlsplit(page.url).fragment
     after = page.evaluate("place => document.getElementById(place).closest('.cell, span, div').outerHTML + "
                           "(document.getElementById(place).nextElementSibling?.innerText ?? '')", place)
@@ -105,7 +110,8 @@ def test_the_code_is_the_notebooks(name, open_page):
     cell = page.locator(".cell_input:visible").first
     cell.hover()
     cell.locator("button.copybtn").click()
-    assert page.evaluate("navigator.clipboard.readText()").strip() == cell.locator("pre").inner_text().strip()
+    page.wait_for_function("async text => (await navigator.clipboard.readText()).trim() === text",
+                           arg=cell.locator("pre").inner_text().strip())
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -125,11 +131,9 @@ def test_the_lessons_follow_each_other(open_page):
     "Next and previous go through the lessons in order."
     page = open_page("index")
     for name in LESSONS:
-        page.locator("a.right-next").click()
-        page.wait_for_load_state()
+        follow(page, page.locator("a.right-next"))
         assert f"{name}.html" in page.url
-    page.locator("a.left-prev").click()
-    page.wait_for_load_state()
+    follow(page, page.locator("a.left-prev"))
     assert (LESSONS[-2] if len(LESSONS) > 1 else "index") in page.url
 
 
@@ -148,6 +152,6 @@ def test_the_site_opens_from_a_folder(browser, site):
     "Without a server too: pages, style and search."
     page = browser.new_context().new_page()
     page.goto((site / "search.html").as_uri() + "?q=ragged")
-    page.wait_for_selector("#search-results .search a")
+    page.wait_for_function(SEARCHED)
     assert page.locator("#search-results .search a").count() > 0
     page.context.close()

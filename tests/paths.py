@@ -1,5 +1,0 @@
-"""Where things are, for every test."""
-from pathlib import Path
-
-ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "_build" / "cells.json"
