@@ -19,7 +19,6 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
 NOT_IMPORTED = {  # required, though no line of the package or of a lesson imports it
     "accelerate": "Trainer stands on it",
-    "ipykernel": "the kernel that a lesson runs in",
     "ipywidgets": "without it tqdm.auto, which the library imports, warns in every notebook",
 }
 
