@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-from hfcourse.course import peak_memory
+from hfcourse.ground.running import peak_memory
 
 
 def main() -> int:

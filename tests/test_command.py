@@ -17,7 +17,8 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from hfcourse import cli, course
+from hfcourse import cli
+from hfcourse.ground import running as course
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = os.environ.get("HFCOURSE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
