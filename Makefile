@@ -68,6 +68,7 @@ lint: $(VENV)/dev.stamp  ## Style and types of notebooks and package
 bench: $(VENV)/dev.stamp  ## Measurements beside what a user would pick instead; DATA="FILE..." for texts of your own
 	$(BIN)/python bench/predict.py --save _build/predict.json $(DATA)
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/memory.py
 	$(BIN)/python bench/mapping.py --save _build/mapping.json
 	$(BIN)/python bench/collation.py --save _build/collation.json
 	HFCOURSE_DATA_MRPC= $(BIN)/python bench/training.py --steps 60 --seeds 0 --save _build/training_pairs.json

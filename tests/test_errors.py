@@ -22,7 +22,8 @@ from hfcourse.ground.store.errors import why
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 WAYS = {"copy": copy.copy, "deepcopy": copy.deepcopy, **{
-    f"pickle {protocol}": lambda value, protocol=protocol: pickle.loads(pickle.dumps(value, protocol)) for protocol in PROTOCOLS}}
+    f"pickle {protocol}": lambda value, protocol=protocol: pickle.loads(pickle.dumps(value, protocol))  # noqa: S301 - our own
+    for protocol in PROTOCOLS}}
 ERRORS = {AssetError: ("checkpoint 'x'", "there is no such folder.", "Give a folder that exists.")}  # each class with its parts
 
 

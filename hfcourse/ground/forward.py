@@ -259,8 +259,8 @@ def token_answer(
     at_masks = logits[places]
     probabilities = softmax(at_masks, axis=-1)
     answers = _fillings(probabilities, places, ids, tokenizer)
-    answer = answers[0] if len(places) == 1 else answers
-    return at_masks, probabilities, answers[0][0]["token_str"], answer
+    told_answer = answers[0] if len(places) == 1 else answers
+    return at_masks, probabilities, answers[0][0]["token_str"], told_answer
 
 # %% ../../nbs/ground/forward.ipynb #e1b6a9d7
 def told(
