@@ -148,9 +148,13 @@ class Chart:
             if len(given) != len(self.across):
                 raise ValueError(f"{show_value(name)} holds {len(given)} numbers: give {len(self.across)}, one for each number of across.")
 
-    def __repr__(self) -> str:
+    def table(self) -> Table:
+        "The numbers: a row for each of `across`, a column for each line."
         rows = [list(row) for row in zip(self.across, *self.lines.values(), strict=True)]
-        return repr(Table([self.x, *self.lines], rows, self.caption))
+        return Table([self.x, *self.lines], rows, self.caption)
+
+    def __repr__(self) -> str:
+        return repr(self.table())
 
     def _repr_html_(self) -> str:
         source = b64encode(self._svg()).decode()

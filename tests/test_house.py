@@ -170,7 +170,7 @@ def facts(sources):
             if isinstance(node, ast.Constant) and node.value in ITS_WORDS:
                 found.append(f"{name}: {node.value!r} in line {node.lineno}")
             entries = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
-            named = [entry.value for entry in entries if isinstance(entry, ast.Constant) and entry.value in TASKS.keys()]
+            named = [entry.value for entry in entries if isinstance(entry, ast.Constant) and entry.value in TASKS]
             if len(named) > 2:  # two may be an example
                 found.append(f"{name}: a list of {', '.join(named)} in line {node.lineno}")
     return found
