@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
+from transformers import AutoModelForSequenceClassification, get_linear_schedule_with_warmup
 
 from hfcourse import assets
 from hfcourse.collation import collate, padding_cost
+from hfcourse.ground.loading import load_model, load_tokenizer
 from hfcourse.ground.tables import text_columns
 
 WAYS = {"random": "dynamic", "grouped": "grouped", "token_budget": "token_budget"}
@@ -30,8 +31,7 @@ def fresh(seed: int) -> torch.nn.Module:
     "The body with a new head, as lesson 04 prepares it: identity pooler, first layers frozen, no dropout."
     torch.manual_seed(seed)
     settings = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "attn_implementation": "eager"}
-    with assets.quiet():
-        model = AutoModelForSequenceClassification.from_pretrained(assets.checkpoint("minilm"), num_labels=2, **settings)
+    model = load_model("minilm", AutoModelForSequenceClassification, new_head=True, num_labels=2, **settings)
     torch.nn.init.eye_(model.base_model.pooler.dense.weight)
     for frozen in (model.base_model.embeddings, *model.base_model.encoder.layer[:2]):
         frozen.requires_grad_(False)
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--data", default="mrpc" if os.environ.get("HFCOURSE_DATA_MRPC") else "pairs", choices=["pairs", "mrpc"])
     parser.add_argument("--save", type=Path, help="a JSON file for the figures; runs that it holds already are not run again")
     args = parser.parse_args()
-    tokenizer, data = AutoTokenizer.from_pretrained(assets.checkpoint("minilm")), assets.dataset(args.data)
+    tokenizer, data = load_tokenizer("minilm"), assets.dataset(args.data)
     train, test = rows_of(data["train"], tokenizer), rows_of(data["test" if args.data == "pairs" else "validation"], tokenizer)
     runs = json.loads(args.save.read_text(encoding="utf-8")) if args.save and args.save.exists() else []
     print(f"{args.data}: {len(train)} rows, {args.epochs} epochs, {assets.precision()}, {torch.get_num_threads()} threads", flush=True)

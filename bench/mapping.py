@@ -21,9 +21,9 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 from datasets import Dataset, load_from_disk
-from transformers import AutoTokenizer
 
 from hfcourse import assets
+from hfcourse.ground.loading import load_tokenizer
 from hfcourse.mapping import text_columns, tokenize
 
 READERS = {"mapped": "read through, as it comes", "pressed": "read through, pages taken back", "list": "one column as a list"}
@@ -97,7 +97,7 @@ def measure_memory(rows: int) -> dict:
 
 def measure_speed(name: str, rounds: int) -> dict:
     "Rows a second of each way to tokenise a split, and its ratio to row by row."
-    tokenizer, split = AutoTokenizer.from_pretrained(assets.checkpoint("minilm")), assets.dataset(name)["train"]
+    tokenizer, split = load_tokenizer("minilm"), assets.dataset(name)["train"]
     rows, columns = Dataset.from_dict(split[:]), text_columns(split)  # in memory, so nothing is read from a cache
     def encode(part: dict) -> dict:
         return tokenizer(*(part[column] for column in columns), truncation=True)

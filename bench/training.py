@@ -27,6 +27,7 @@ import transformers
 from scipy.stats import bootstrap, t
 
 from hfcourse import assets
+from hfcourse.ground.loading import load_model, load_tokenizer
 from hfcourse.pairs import cosine_baseline
 from hfcourse.training import fine_tune
 
@@ -47,8 +48,7 @@ def encoded(task: str, tokenizer) -> dict:
 def plain_trainer(tokenizer, data: dict, *, seed: int, folder: str, epochs: int = 3, steps: int = -1) -> transformers.Trainer:
     "A `Trainer` with the library's defaults, in batches of 16."
     torch.manual_seed(seed)
-    with assets.quiet():
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(assets.checkpoint("minilm"), num_labels=2)
+    model = load_model("minilm", transformers.AutoModelForSequenceClassification, new_head=True, num_labels=2)
     arguments = transformers.TrainingArguments(
         folder, num_train_epochs=epochs, max_steps=steps, per_device_train_batch_size=16, per_device_eval_batch_size=64, seed=seed,
         save_strategy="no", report_to="none", disable_tqdm=True, log_level="error", use_cpu=assets.device().type == "cpu")
@@ -72,9 +72,8 @@ def plain(tokenizer, data: dict, epochs: int, seed: int) -> dict[str, float]:
 def recipe(seed: int) -> transformers.PreTrainedModel:
     "The classifier of lesson 10 before its training."
     torch.manual_seed(seed)
-    with assets.quiet():
-        model = transformers.AutoModelForSequenceClassification.from_pretrained(
-            assets.checkpoint("minilm"), num_labels=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = load_model("minilm", transformers.AutoModelForSequenceClassification, new_head=True,
+                       num_labels=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     torch.nn.init.eye_(model.base_model.pooler.dense.weight)
     for part in (model.base_model.embeddings, *model.base_model.encoder.layer[:2]):
         part.requires_grad_(False)
@@ -170,7 +169,7 @@ def main() -> None:
     task = "mrpc" if os.environ.get("HFCOURSE_DATA_MRPC") else "pairs"
     epochs = args.epochs or {"mrpc": 3, "pairs": 1}[task]
     precision = assets.precision("fp32" if args.fp32 else "auto")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(assets.checkpoint("minilm"))
+    tokenizer = load_tokenizer("minilm")
     data = encoded(task, tokenizer)
     found = {"task": task, "pairs": len(data["train"]), "rows": len(data["validation"]), "epochs": epochs, "seeds": args.seeds,
              "precision": precision, "threads": torch.get_num_threads()}

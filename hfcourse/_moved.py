@@ -14,7 +14,7 @@ MOVED = {
     "course": ("ground.running",),
     "features": ("ground.tokenised",),
     "files": ("ground.store.files", "ground.store.errors", "ground.store.checkpoints", "ground.checks"),
-    "glue": ("ground.store.glue",),
+    "glue": ("ground.store.glue", "ground.store.tasks"),
     "keeper": ("ground.tuning.trainer",),
     "labelled": ("ground.tokenised", "ground.tuning.batches"),
     "prepare": ("ground.tuning.inputs", "ground.tuning.words", "ground.loading", "ground.machine"),

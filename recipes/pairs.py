@@ -187,8 +187,9 @@ def body() -> str:
 def cosine(rows: list[Row]) -> np.ndarray:
     "Each pair's cosine between the body's mean-pooled vectors of its two sentences, in fp32."
     import torch
-    from transformers import AutoModel, AutoTokenizer
-    tokenizer, model = AutoTokenizer.from_pretrained(body()), AutoModel.from_pretrained(body()).eval()
+
+    from hfcourse.ground.loading import load_model, load_tokenizer
+    tokenizer, model = load_tokenizer(body()), load_model(body())
 
     def vectors(texts: list[str]) -> torch.Tensor:
         batch = tokenizer(texts, padding=True, return_tensors="pt")
@@ -348,14 +349,15 @@ def answers_of(model, tokenizer, rows: list[Row], device) -> np.ndarray:
 def fine_tune(data: dict[str, list[Row]], args: argparse.Namespace, seed: int):
     "The pair model trained on the training split; validation is watched, not learnt from. Model, tokenizer, device, seconds, validation."
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup, set_seed
+    from transformers import AutoModelForSequenceClassification, get_linear_schedule_with_warmup, set_seed
 
     from hfcourse.assets import device, precision
+    from hfcourse.ground.loading import load_model, load_tokenizer
     set_seed(seed)
     where, rng = device(), random.Random(seed)
-    tokenizer = AutoTokenizer.from_pretrained(body())
+    tokenizer = load_tokenizer(body())
     dropout = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), args.dropout)
-    model = AutoModelForSequenceClassification.from_pretrained(body(), num_labels=2, **dropout).to(where)
+    model = load_model(body(), AutoModelForSequenceClassification, new_head=True, num_labels=2, **dropout).to(where)
     model.get_input_embeddings().weight.requires_grad_(False)  # half of all weights, which would slow every step
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     steps = args.epochs * -(-len(data["train"]) // args.batch)

@@ -21,7 +21,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup, set_seed
+from transformers import AutoModelForSequenceClassification, get_linear_schedule_with_warmup, set_seed
+
+from hfcourse.ground.loading import load_model, load_tokenizer
 
 SHIPPED = Path(__file__).parents[1] / "hfcourse" / "shipped" / "sentiment"
 MEASURED = SHIPPED.parent / "measured" / "sentiment.json"  # what the README shows
@@ -81,8 +83,8 @@ def read(path: Path) -> list[dict]:
 
 def plain_model(body: str) -> torch.nn.Module:
     "The body with a new head of two labels."
-    return AutoModelForSequenceClassification.from_pretrained(
-        body, num_labels=2, id2label=LABELS, label2id={name: i for i, name in LABELS.items()})
+    return load_model(body, AutoModelForSequenceClassification, new_head=True,
+                      id2label=LABELS, label2id={name: i for i, name in LABELS.items()})
 
 
 def batches(rows: list[dict], size: int, rng: random.Random) -> list[list[dict]]:
@@ -113,7 +115,7 @@ def hits(model: torch.nn.Module, tokenizer, rows: list[dict], device: torch.devi
 def train(args: argparse.Namespace) -> None:
     "Train on the training split, write the adapter in half precision, measure what was written."
     body, device = args.body or body_path(), torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = AutoTokenizer.from_pretrained(body)
+    tokenizer = load_tokenizer(body)
     rows, rng, began = read(args.data / "train.jsonl"), random.Random(args.seed), time.perf_counter()
     rows, held = rows[args.held:], rows[:args.held]
     set_seed(args.seed)
@@ -165,7 +167,7 @@ def measure(args: argparse.Namespace) -> dict:
     "The figures of the adapter in the folder on the validation split, printed too."
     body, device = args.body or body_path(), torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rows = read(args.data / "validation.jsonl")
-    right = hits(load(body, args.out, device), AutoTokenizer.from_pretrained(body), rows, device)
+    right = hits(load(body, args.out, device), load_tokenizer(body), rows, device)
     interval = binomtest(sum(right), len(right)).proportion_ci(method="wilson")
     file = args.out / "adapter_model.safetensors"
     found = {"accuracy": sum(right) / len(right), "right": sum(right), "rows": len(rows), "low": interval.low, "high": interval.high,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from near import small
 
+from hfcourse.assets import AssetError
 from hfcourse.ground.store import checkpoints
 from hfcourse.ground.store.files import check_folder
 
@@ -19,6 +20,7 @@ from hfcourse.ground.store.files import check_folder
 CHILD = """
 import json, os, shutil, signal, sys, time
 from pathlib import Path
+from hfcourse.assets import AssetError
 from hfcourse.ground.store import checkpoints
 home = Path(os.environ["HFCOURSE_CACHE"])
 made = os.environ["MADE"]
@@ -108,7 +110,7 @@ def test_what_a_killed_process_left_is_swept_away(begin, tmp_path):
     assert kept(left) == [Path(folder).name]
 
 
-def test_two_processes_at_once_merge_once(begin, tmp_path):
+def test_two_processes_at_once_make_locked(begin, tmp_path):
     "The second waits for the first, and takes what it made."
     both = [begin("setattr(checkpoints, '_merge', copied)", SENTIMENT, LEFT) for _ in range(2)]
     one, two = [end(process) for process in both]
@@ -128,7 +130,7 @@ def test_a_whole_cache_is_only_read(here, monkeypatch):
     "No lock, no file, no folder: a cache on a disk that cannot be written serves."
     folder = checkpoints.checkpoint("sentiment")
     before = {path: path.stat().st_mtime_ns for path in [here, *here.rglob("*")]}
-    monkeypatch.setattr(checkpoints, "_merge_once", lambda *args: pytest.fail("it wrote"))
+    monkeypatch.setattr(checkpoints, "_make_locked", lambda *args: pytest.fail("it wrote"))
     time.sleep(0.01)
     assert checkpoints.checkpoint("sentiment") == folder
     assert before == {path: path.stat().st_mtime_ns for path in [here, *here.rglob("*")]}
@@ -150,3 +152,15 @@ def test_a_setting_asks_for_the_tokenizer_too(tmp_path, monkeypatch):
     assert checkpoints.checkpoint("minilm") == str(tmp_path)
     with pytest.raises(OSError, match="has no tokenizer"):
         checkpoints.checkpoint("minilm", tokenizer=True)
+
+
+def test_what_a_folder_is_made_of_keeps_its_own_remedy(tmp_path, monkeypatch):
+    "An `AssetError` is an `OSError` as a full disk's is, but another place helps nothing."
+    monkeypatch.setenv("HFCOURSE_CACHE", str(tmp_path))
+    for error, remedy in ((AssetError("the body", "is gone.", "Get it."), r"^the body: is gone. Get it.$"),
+                          (OSError(28, "No space left on device"), r"^it: it could not be written .*No space left.*Make room there")):
+        def make(folder, error=error):
+            raise error
+        with pytest.raises(AssetError, match=remedy):
+            checkpoints.made_once("it", make, Path.exists, sought="it")
+    assert kept(path.name for path in tmp_path.iterdir()) == []

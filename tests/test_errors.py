@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 import pkgutil
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -21,10 +22,16 @@ from hfcourse.ground import forward
 from hfcourse.ground.store.errors import why
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
-WAYS = {"copy": copy.copy, "deepcopy": copy.deepcopy, **{
-    f"pickle {protocol}": lambda value, protocol=protocol: pickle.loads(pickle.dumps(value, protocol))  # noqa: S301 - our own
-    for protocol in PROTOCOLS}}
+WAYS = {"copy": copy.copy, "deepcopy": copy.deepcopy}
 ERRORS = {AssetError: ("checkpoint 'x'", "there is no such folder.", "Give a folder that exists.")}  # each class with its parts
+
+
+def through_pickle(value, protocol):
+    "What comes out of a value's pickle."
+    return pickle.loads(pickle.dumps(value, protocol))  # noqa: S301 - our own bytes
+
+
+WAYS |= {f"pickle {protocol}": partial(through_pickle, protocol=protocol) for protocol in PROTOCOLS}
 
 
 def classes():

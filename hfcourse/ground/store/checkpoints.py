@@ -88,6 +88,8 @@ def made_once(
         return home
     try:
         _make_locked(home, make, is_whole)
+    except AssetError:  # of what it is made of: it has a remedy of its own
+        raise
     except (OSError, SafetensorError) as error:  # of a full disk, safetensors raises its own kind
         raise AssetError(
             sought, f"it could not be written to {home.parent} ({why(error)}).",
