@@ -41,14 +41,13 @@ docs: $(NPM)  ## The site, with every lesson's own outputs, in _build/site
 check: $(NPM)  ## In an environment that stands: what a change can break, in under three minutes
 	$(PYTEST) --changed -m "not slow and not site"
 
-# The lessons run once, each with all cores; a cell that fails is reported by the tests that look at the run.
+# One worker runs the lessons, once, then builds the site from that run and looks at it; the others have the rest.
 test: $(NPM)  ## From nothing: everything that CI checks
-	-$(BIN)/python docs/outputs.py
 	$(PYTEST) -m "not slow"
 
 test-all: $(NPM)  ## The same and what takes long: each training from nothing, each page, a wheel in an empty environment
-	-$(BIN)/python docs/outputs.py
 	$(PYTEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/faults.py
 
 test-gpu: $(VENV)/dev.stamp  ## The lessons, with the cells that need a GPU
 	$(BIN)/hfcourse run --gpu

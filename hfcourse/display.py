@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from html import escape
+from importlib.util import find_spec
 from io import BytesIO
 from itertools import cycle
 from numbers import Rational, Real
@@ -192,6 +193,8 @@ class Chart:
         return repr(self.table())
 
     def _repr_html_(self) -> str:
+        if find_spec("matplotlib") is None:  # it comes with the extra `course`
+            return self.table()._repr_html_()
         source = b64encode(self._svg()).decode()
         caption = ""
         if self.caption:

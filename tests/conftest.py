@@ -42,10 +42,10 @@ def changed_lessons() -> set[str]:
 
 
 def pytest_collection_modifyitems(config, items):
-    "The site comes last: it shows what the lessons' cells gave. All of its tests look at one site, so one worker has them all."
-    items.sort(key=lambda item: "site" in item.path.parts)
+    "The lessons run first, and the site, which shows what their cells gave, comes last: one worker has both."
+    items.sort(key=lambda item: ("site" in item.path.parts, item.get_closest_marker("lessons") is None))
     for item in items:
-        if "site" in item.path.parts:
+        if "site" in item.path.parts or item.get_closest_marker("lessons"):
             item.add_marker(pytest.mark.xdist_group("site"))
     if not config.getoption("changed"):
         return

@@ -175,7 +175,6 @@ print(tuned, tuned.curves._repr_html_())
 
 
 
-@pytest.mark.xfail(reason="training imports IPython, a chart matplotlib", strict=True)
 def test_fine_tune_needs_no_course(without_course):
     "A training, and its curves as a table, in a package that was installed without extras."
     done = without_course(TUNE)

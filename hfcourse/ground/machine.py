@@ -142,9 +142,13 @@ def run_apart(
 
 def _run_here(function: Callable[..., Any], given: tuple[Any, ...]) -> Any:
     "Call a function, without bars that only the process of a notebook can draw."
+    from threading import RLock
+
     import datasets
     from tqdm.auto import tqdm
     from tqdm.notebook import tqdm_notebook
+    for bar in (tqdm, datasets.utils.tqdm):
+        bar.set_lock(RLock())  # the copied lock may be held by a thread that was not copied
     if issubclass(tqdm, tqdm_notebook):
         datasets.disable_progress_bars()
     return function(*given)
