@@ -41,6 +41,7 @@ def changed_lessons() -> set[str]:
     return {Path(line[3:].split(" -> ")[-1].strip('"')).stem for line in done.stdout.splitlines()}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads which tests go together
 def pytest_collection_modifyitems(config, items):
     "The lessons run first, and the site, which shows what their cells gave, comes last: one worker has both."
     items.sort(key=lambda item: ("site" in item.path.parts, item.get_closest_marker("lessons") is None))

@@ -19,6 +19,7 @@ def pytest_configure(config):
     config.site_reason = reason
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     "All tests here look at one site, so one process runs them; where it cannot be looked at, they are skipped with the reason."
     for item in items:
