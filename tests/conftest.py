@@ -41,13 +41,9 @@ def changed_lessons() -> set[str]:
     return {Path(line[3:].split(" -> ")[-1].strip('"')).stem for line in done.stdout.splitlines()}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads which tests go together
 def pytest_collection_modifyitems(config, items):
-    "The lessons run first, and the site, which shows what their cells gave, comes last: one worker has both."
+    "The lessons run first; the site, which shows what their cells gave, comes last."
     items.sort(key=lambda item: ("site" in item.path.parts, item.get_closest_marker("lessons") is None))
-    for item in items:
-        if "site" in item.path.parts or item.get_closest_marker("lessons"):
-            item.add_marker(pytest.mark.xdist_group("site"))
     if not config.getoption("changed"):
         return
     changed = changed_lessons()

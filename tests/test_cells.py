@@ -19,6 +19,7 @@ def reported(row):
 
 
 @pytest.mark.lessons
+@pytest.mark.xdist_group("site")  # the worker that has the site, which shows this run
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_lesson_runs_without_a_network(lesson, request):
     "Each cell ran, or says why it did not, with the network cut off, no cache and no account."

@@ -110,7 +110,7 @@ def test_a_head_is_new_only_where_it_is_asked_for(bert, kind):
     assert made.classifier.out_features == 5
     assert not same_weights(made, small("bert")[0]).changed
     change(bert, num_hidden_layers=3)  # the third layer would be random
-    with pytest.raises(AssetError, match=r"lacks 16 of 57 weights .*encoder.layer.2.* is missing"):
+    with pytest.raises(AssetError, match=r"lacks 16 of 5[57] weights .*encoder.layer.2.* is missing"):
         load_model(bert, kind, new_head=True)
 
 

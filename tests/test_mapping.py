@@ -13,10 +13,9 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, disable_caching, enable_caching, load_from_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from near import small
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
-from hfcourse.ground.small import ARCHITECTURES, small_tokenizer
+from hfcourse.ground.small import ARCHITECTURES, small_model, small_tokenizer
 from hfcourse.mapping import choose, text_columns, time_map, tokenize
 from hfcourse.pairs import GLUE
 
@@ -236,7 +235,7 @@ def test_what_is_advised_for_labels_that_are_words_works():
 
 def test_a_trainer_takes_the_result(tmp_path):
     "One step on what `tokenize` gives, and the choices stay with the data when they are saved."
-    model, tokenizer = small("bert", "text-classification")
+    model, tokenizer = small_model("bert", "text-classification")  # its own: a training changes it
     done = tokenize({"text": ["The cat sat.", "A dog."], "label": [0, 1]}, tokenizer)
     arguments = TrainingArguments(str(tmp_path / "run"), max_steps=1, use_cpu=True, report_to=[], disable_tqdm=True, save_strategy="no")
     trainer = Trainer(model, arguments, train_dataset=done, data_collator=DataCollatorWithPadding(tokenizer))

@@ -28,10 +28,10 @@ def test_another_row_is_noticed(root, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_pairs_hold_their_promises(call, root):
     "The baselines themselves, computed anew, give what the stamp says."
-    before = (root / "hfcourse" / "shipped" / "measured" / "pairs_check.json").read_text(encoding="utf-8")
+    before = (root / "recipes" / "pairs_check.json").read_text(encoding="utf-8")
     done = call("python", "recipes/pairs.py", "check", cwd=root)
     assert done.returncode == 0, done.stdout + done.stderr
-    after = (root / "hfcourse" / "shipped" / "measured" / "pairs_check.json").read_text(encoding="utf-8")
+    after = (root / "recipes" / "pairs_check.json").read_text(encoding="utf-8")
     for name, shares in json.loads(before)["figures"].items():
         assert shares == pytest.approx(json.loads(after)["figures"][name], abs=0.005)
 
