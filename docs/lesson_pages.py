@@ -1,5 +1,6 @@
 """Notebooks to pages: each, with its outputs, as MyST-NB reads it."""
 import ast
+import importlib
 import re
 from configparser import ConfigParser
 
@@ -7,6 +8,7 @@ import nbformat
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from outputs import ROOT, PageError
+from reference import home_of
 
 from hfcourse.ground import running as course
 
@@ -45,7 +47,10 @@ def names_in(notebook: nbformat.NotebookNode, module: str | None) -> dict[str, s
         tree = ast.parse(cell.source) if cell.cell_type == "code" else ast.Module([], [])
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hfcourse."):
-                found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+                loaded = importlib.import_module(node.module)
+                for alias in node.names:  # a door hands names on: their reference is where they are defined
+                    home = home_of(loaded, alias.name)
+                    found[alias.asname or alias.name] = f"{home}.{alias.name}"
         if (module and "exports" in flags(cell.source)) or "export" in flags(cell.source):
             found |= {name: f"hfcourse.{module}.{name}" for name in definitions(cell.source)}
     return found
