@@ -480,5 +480,5 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("HFCOURSE_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(kept, "fine_tune", lambda *_, **__: pytest.fail("it trained"))
-    with pytest.raises(assets.AssetError, match="Set HFCOURSE_CACHE to a folder that you can write to"):
+    with pytest.raises(assets.AssetError, match="set HFCOURSE_CACHE to a folder that you can write to"):
         kept.kept_model("toy", copy.deepcopy(MODEL), TOKENIZER, DATA, **QUICK)
