@@ -14,7 +14,8 @@ FILES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rgl
 REFERENCE = [f"reference/{'.'.join(path.parts)}" for path in FILES]
 OTHERS = ["index", "reference/index", "then-and-now", "glossary", "teachers", "releases", "search", "genindex"]
 PAGES = [*OTHERS, *LESSONS, *REFERENCE]
-SOURCES = ["_modules/index", *(f"_modules/hfcourse/{path.as_posix()}" for path in FILES)]
+#: The door `assets` only hands names on, so it has no listing of its own.
+SOURCES = ["_modules/index", *(f"_modules/hfcourse/{path.as_posix()}" for path in FILES if path.stem != "assets")]
 
 
 def sampled(names: list[str], count: int) -> list:
