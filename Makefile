@@ -5,7 +5,7 @@ BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # Bytecode is written when a module is first imported: pip would compile thousands that nothing here imports.
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 export PYTHONDONTWRITEBYTECODE =
-PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --junitxml=_build/tests.xml --numprocesses=logical --dist=loadgroup
+PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --junitxml=_build/tests.xml --numprocesses=logical --dist=loadscope
 INPUTS := settings.ini setup.py pyproject.toml constraints.txt
 NPM    := docs/node_modules/.package-lock.json
 

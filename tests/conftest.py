@@ -34,6 +34,25 @@ def call():
     return run
 
 
+def scope_of(nodeid: str) -> str:
+    "What one worker does in one go: a file; or the lessons' run and all that stands on it, the README and the site."
+    on_the_run = ("tests/site/", "tests/test_cells.py::test_a_lesson_runs", "tests/test_repository.py::test_readme")
+    return "the run" if nodeid.startswith(on_the_run) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    "Workers take whole scopes, in order: the one that takes longest comes first."
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByScope(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return scope_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByScope(config, log)
+
+
 def changed_lessons() -> set[str]:
     "The lessons that differ from the last commit, by name."
     words = ["git", "status", "--porcelain", "--", "nbs/*.ipynb"]

@@ -19,7 +19,6 @@ def reported(row):
 
 
 @pytest.mark.lessons
-@pytest.mark.xdist_group("site")  # the worker that has the site, which shows this run
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_lesson_runs_without_a_network(lesson, request):
     "Each cell ran, or says why it did not, with the network cut off, no cache and no account."
@@ -36,7 +35,6 @@ def ground(call, root):
     return dict(zip(GROUND, map(json.loads, done.stdout.splitlines()), strict=True)), done.stderr
 
 
-@pytest.mark.xdist_group("ground")
 @pytest.mark.parametrize("notebook", GROUND, ids=str)
 def test_the_ground_runs(notebook, ground):
     "Each cell runs, or says why it does not."
@@ -50,7 +48,6 @@ def test_the_ground_runs(notebook, ground):
 BAD = {"assert False, 'planted'": "planted", "#| eval: false\n1": "does not say why", "import os; os._exit(3)": "ended with 3"}
 
 
-@pytest.mark.xdist_group("ground")
 def test_a_bad_cell_is_noticed(call, root, tmp_path):
     "A failing cell, a skip without a reason and a process that dies fail the run; what stands beside them runs all the same."
     paths = []

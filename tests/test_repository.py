@@ -37,7 +37,6 @@ def test_notebooks_are_clean(root, copy, call):
         assert not any(cell.get("outputs") for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
 
 
-@pytest.mark.xdist_group("site")  # the worker that has the lessons' run: another one would wait for it
 def test_readme_equals_index(root, call):
     "README.md is what the index notebook gives when it is run."
     done = call("python", "docs/readme.py", "--check", cwd=root)

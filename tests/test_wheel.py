@@ -255,7 +255,6 @@ def commands_work(bin_: Path, tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "01_pipeline.ipynb").exists()
 
 
-@pytest.mark.xdist_group("wheel")
 def test_the_wheel_works_away_from_the_checkout(borrowing, tmp_path):
     "Helpers and commands, with the packages of the tests' own environment."
     answers(borrowing, tmp_path)
@@ -263,14 +262,12 @@ def test_the_wheel_works_away_from_the_checkout(borrowing, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("wheel")
 def test_installed_helpers_answer(small, tmp_path):
     "With nothing but what the wheel asks for."
     answers(small, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("wheel")
 def test_without_the_course_the_command_says_how_to_get_it(small, tmp_path):
     "One sentence and exit code 2; the test after this one follows the remedy."
     done = outside(small, tmp_path, "hfcourse", "run")
@@ -280,7 +277,6 @@ def test_without_the_course_the_command_says_how_to_get_it(small, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("wheel")
 def test_installed_command_runs_a_lesson(whole, tmp_path):
     "Once the remedy was followed, the commands work from the wheel and its extras."
     commands_work(whole, tmp_path)

@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from hfcourse.ground.running import Lesson
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]  # one worker has the one site
+pytestmark = pytest.mark.site
 
 HEAD = [new_markdown_cell("# A lesson\n\n> what it teaches"),
         new_markdown_cell("You need Python. Minutes: 5."), new_code_cell("#| default_exp padding")]

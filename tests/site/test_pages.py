@@ -6,7 +6,7 @@ from statistics import median
 import pytest
 from built import LESSONS, LOOKED_AT, PAGES, ROOT, SOURCES, sampled
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]  # one worker has the one site
+pytestmark = pytest.mark.site
 
 AXE = ROOT / "docs" / "node_modules" / "axe-core" / "axe.min.js"
 AUDIT = """async () => (await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], resultTypes: ["violations"]}))

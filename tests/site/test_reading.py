@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from built import LESSONS, ROOT
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]  # one worker has the one site
+pytestmark = pytest.mark.site
 
 FOUND = {"ragged": "03_padding", "mask_effect": "reference/padding", "greedy": "02_tokenization",
          "AssetError": "reference/ground.store.errors", "softmax": "01_pipeline"}
