@@ -36,7 +36,8 @@ def call():
 
 def scope_of(nodeid: str) -> str:
     "What one worker does in one go: a file; or the lessons' run and all that stands on it, the README and the site."
-    on_the_run = ("tests/site/", "tests/test_cells.py::test_a_lesson_runs", "tests/test_repository.py::test_readme")
+    on_the_run = ("tests/site/", "tests/test_readme.py", "tests/test_cells.py::test_a_lesson_runs",
+                  "tests/test_repository.py::test_readme")
     return "the run" if nodeid.startswith(on_the_run) else nodeid.partition("::")[0]
 
 
