@@ -147,7 +147,7 @@ def padding_cost(
         budget = checks.whole(tokens_per_batch, "tokens_per_batch")
     order = np.arange(len(counts))
     if seed is not None:
-        order = np.random.default_rng(checks.whole(seed, "seed", 0)).permutation(order)
+        order = np.random.default_rng(checks.seed(seed)).permutation(order)
     if strategy == "token_budget":
         plan = budgeted(counts, order, budget, width)
     elif strategy == "grouped":
@@ -211,7 +211,7 @@ def compare_padding(
 ) -> PaddingBill:  # a table and a picture
     "The padding bill of your own data: every strategy, counted."
     counts, size = lengths_of(data), checks.whole(batch_size, "batch_size")
-    seed = checks.whole(seed, "seed", 0)
+    seed = checks.seed(seed)
     powers = [2**i for i in range(2, 8) if 2**i <= len(counts)]
     sizes = sorted({size, *powers})
     asked, wasted, ends = {}, {}, []
@@ -288,5 +288,5 @@ def token_batches(
         processes = checks.whole(num_replicas, "num_replicas")
         place = checks.whole(rank, "rank", 0, processes - 1), processes
     budget = checks.whole(tokens_per_batch, "tokens_per_batch")
-    width, seed = checks.whole(width, "width"), checks.whole(seed, "seed", 0)
+    width, seed = checks.whole(width, "width"), checks.seed(seed)
     return TokenBatches(lengths_of(lengths), budget, width, seed, place)

@@ -136,7 +136,7 @@ def bootstrap_interval(
     lengths = [len(array) for array in arrays]
     if len(set(lengths)) != 1:
         raise ValueError(f"the columns have {lengths} rows: give at least one column, all of one length.")
-    draws, seed = checks.whole(draws, "draws"), checks.whole(seed, "seed", 0)
+    draws, seed = checks.whole(draws, "draws"), checks.seed(seed)
     if not isinstance(share, float) or not 0 < share < 1:
         raise ValueError(f"share is {share!r}: give a number between 0 and 1, such as 0.95.")
 
@@ -297,7 +297,7 @@ def report(
 ) -> Report:  # shows itself
     "Judge a model's predictions: figures with intervals, counts, calibration, the worst mistakes."
     worst, bins = checks.whole(worst, "worst"), checks.whole(bins, "bins")
-    draws, seed = checks.whole(draws, "draws"), checks.whole(seed, "seed", 0)
+    draws, seed = checks.whole(draws, "draws"), checks.seed(seed)
     names = _names(labels, task)
     known, scored = _facts(task)
     answers, right, logits = _read(predictions, references, task, names)

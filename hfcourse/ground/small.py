@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .checks import whole
+from . import checks
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -203,7 +203,7 @@ def small_model(
     import transformers
     if task not in tuple(_CLASSES):  # whatever it is, a list also
         raise ValueError(f"there is no small model for the task {task!r}: give one of {', '.join(_CLASSES)}.")
-    labels, seed = whole(labels, "labels", 1, 10_000), whole(seed, "seed", 0)
+    labels, seed = checks.whole(labels, "labels", 1, 10_000), checks.seed(seed)
     tokenizer = small_tokenizer(architecture)
     wanted = {"vocab_size": len(tokenizer), **_SIZES[architecture]}
     for name in ("pad", "bos", "eos"):

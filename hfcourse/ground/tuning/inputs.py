@@ -29,7 +29,7 @@ from .batches import GroupedBatches
 _LIMITS = {  # the least, what is just too much, and whether it is a whole number
     "epochs": (1, 100_000, True), "learning_rate": (1e-12, 1e6, False), "batch_size": (1, 1_000_000, True),
     "accumulate": (1, 1_000_000, True), "warmup": (0, 1, False), "warmup_steps": (0, 10**9, True), "weight_decay": (0, 1e3, False),
-    "clip": (1e-12, 1e12, False), "seed": (0, 2**31, True), "patience": (1, 100_000, True), "save_steps": (1, 10**9, True)}
+    "clip": (1e-12, 1e12, False), "seed": (0, 2**32, True), "patience": (1, 100_000, True), "save_steps": (1, 10**9, True)}
 
 
 def check_settings(
