@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from faults import FAULTS, planted
 
 
 @pytest.fixture
@@ -88,3 +89,10 @@ def test_no_large_or_binary_surprises(root, call):
     files = [root / name for name in names if name and (root / name).is_file()]
     assert all(path.stat().st_size < 2_000_000 for path in files)
     assert not [path for path in files if path.suffix in (".bin", ".pt", ".pkl", ".pickle", ".ckpt")]
+
+
+def test_each_planted_fault_has_its_place(root):
+    "Code moves; a fault of `tests/faults.py` that no longer finds its line would prove nothing in the weekly run."
+    gone = [fault.name for fault in FAULTS if planted((root / fault.path).read_text(encoding="utf-8"), fault)
+            == (root / fault.path).read_text(encoding="utf-8")]
+    assert not gone and len(FAULTS) == 30
