@@ -164,7 +164,7 @@ def local_folder(
 def checkpoint(
     name: str | os.PathLike[str],  # `"minilm"`, `"sentiment"`, a folder, or a name on the Hub (`owner/name`)
     *,
-    tokenizer: bool = False,  # whether a tokenizer has to be there, too
+    tokenizer: bool = True,  # whether a tokenizer, or what prepares images or sound, has to be there, too
 ) -> str:  # a folder that `from_pretrained` takes
     "Find a checkpoint and check its files: whole, safetensors, no foreign code, the known sha256; else `AssetError`."
     name = as_name(name, "checkpoint")

@@ -125,6 +125,12 @@ def check_config(
     sought: str,   # what is being looked for, for the error
 ) -> None:
     "Raise `AssetError` unless the folder has a config that needs no foreign code."
+    adapter = folder / "adapter_config.json"
+    if not (folder / "config.json").is_file() and adapter.is_file():
+        base = _read_json(adapter, sought).get("base_model_name_or_path")
+        raise AssetError(sought, f"{folder} holds an adapter that PEFT wrote, to be put on {str(base)[:80]!r}, and no whole model.",
+                         "Merge them: AutoPeftModelForSequenceClassification.from_pretrained(folder).merge_and_unload()"
+                         ".save_pretrained(other), and write its tokenizer to the other folder, too.")
     if not (folder / "config.json").is_file():
         raise AssetError(sought, f"{folder} has no config.json, so it is no checkpoint.", "Give a folder that save_pretrained wrote.")
     config, tokenizer = _settings_in(folder, sought)
@@ -139,6 +145,8 @@ def check_config(
 #: The files of which one at least holds a tokenizer's vocabulary.
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.spm", "*.codes", "*.tokenizer", "tekken.json")
 #: Tokenizers of bytes or characters, which have no vocabulary; and models that always have such a one.
+#: Files of what prepares images and sound for a model that reads no text.
+_OTHER_SENSES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
 _LETTERS = {"ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer", "canine", "perceiver"}
 
 
@@ -147,8 +155,10 @@ def _check_tokenizer(folder: Path, sought: str) -> None:
     config, tokenizer = _settings_in(folder, sought)
     named = {str(config.get("model_type")), str(config.get("tokenizer_class")), str(tokenizer.get("tokenizer_class"))}
     found = [file for pattern in _VOCABULARIES for file in folder.glob(pattern)]
-    if not found and not named & _LETTERS:
-        raise AssetError(sought, f"{folder} has no tokenizer, and the library would make up an empty one.",
+    senses = any((folder / name).is_file() for name in _OTHER_SENSES)
+    if not found and not senses and not named & _LETTERS:
+        raise AssetError(sought, f"{folder} has no tokenizer (tokenizer.json, vocab.txt or alike), and the library would "
+                         "make up an empty one, whose answers are wrong.",
                          "Write the tokenizer of this very model there: tokenizer.save_pretrained(folder).")
     if (folder / "tokenizer.json").is_file():
         _refuse_damaged(folder / "tokenizer.json", sought)
