@@ -114,7 +114,8 @@ def copied(home: Path) -> Path:
     if (ROOT / "_build" / "executed").exists():  # the lessons' outputs, so that a page need not wait for them
         (home / "_build").mkdir()
         subprocess.run(["cp", "-r", ROOT / "_build" / "executed", home / "_build" / "executed"], check=True)
-    for words in (["init", "-q"], ["add", "--all"]):
+    someone = ["-c", "user.name=faults", "-c", "user.email=faults@localhost"]
+    for words in (["init", "-q"], ["add", "--all"], [*someone, "commit", "-q", "-m", "a copy"]):
         subprocess.run(["git", *words], cwd=home, check=True)
     return home
 

@@ -229,7 +229,7 @@ def _names(names: list[str]) -> dict[str, Any]:
 def _given(model: Any, names: list[str], problem: str) -> Any:
     "A model that was given, with the names of the labels."
     task, auto = _head(problem)
-    config = getattr(model, "config", None)
+    config: Any = getattr(model, "config", None)
     count = getattr(config, "num_labels", 0)
     one_more = problem == "single_label_classification" and count > len(names)
     if task_of(model) != task or not (count == len(names) or one_more):

@@ -211,7 +211,9 @@ def check_figures(
     compute: Any,      # takes what `Trainer` gives, and returns numbers by name
     best: Any,         # the figure that decides; None if none does
     outputs: transformers.EvalPrediction,  # of the kind that the model gives, with right answers
-) -> None:
+    *,
+    usual: str = "loss",  # the figure that decides for `"auto"`, if it is computed; else the loss does
+) -> str | None:  # the figure that decides
     "Try the figures before training; `ValueError` or `TypeError` if they fail, or if the one that decides is not among them."
     if not callable(compute):
         raise TypeError(f"compute_metrics is {type(compute).__name__}: give a function of predictions and labels.")
@@ -225,5 +227,8 @@ def check_figures(
         raise ValueError(f"compute_metrics fails on right answers ({type(error).__name__}: {str(error)[:200]}), given logits of "
                          f"shape {first.shape}{also}: mend it first.") from error
     names = ("loss", *plain(figures))
+    if best == "auto":
+        return usual if usual in names else "loss"
     if best is not None and best not in names:
         raise ValueError(f"there is no figure {show_value(best)[:60]!r} to keep the best by: give one of {', '.join(names)[:300]}.")
+    return best

@@ -11,7 +11,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,12 @@ from safetensors.torch import load_model
 
 from ..checks import as_name
 from ..machine import quiet
-from ..saving import read_note, write_note
+from ..saving import read_note
 from ..store.checkpoints import cache_folder, made_once
 from . import inputs, runs
 from . import trainer as parts
 from .curves import Curves
-from .tune import FineTuned, fine_tune, prepared
+from .tune import MADE, FineTuned, fine_tune, prepared, write_tuned
 
 # %% ../../../nbs/ground/tuning/kept.ipynb #ad7e53f9
 _LIBRARIES = ("torch", "transformers", "accelerate", "safetensors")
@@ -56,23 +55,15 @@ def folder_of(
     return cache_folder() / f"{as_name(name, 'the model')}-{stamp_of(facts)}"
 
 # %% ../../../nbs/ground/tuning/kept.ipynb #18375dc9
-_NOTE = "made.json"
-
-
 def _write(folder: Path, tuned: FineTuned) -> None:
     "A trained model as a sealed checkpoint."
-    with quiet():
-        tuned.model.save_pretrained(folder)
-        tuned.tokenizer.save_pretrained(folder)
-    write_note(folder / _NOTE, {
-        "facts": tuned.facts, "scores": tuned.scores, "curves": asdict(tuned.curves),
-        "step": tuned.step, "precision": tuned.precision, "seconds": tuned.seconds})
+    write_tuned(folder, tuned)
     runs.seal(folder)
 
 
 def _read(folder: Path, ready: inputs.Prepared, tokenizer: Any) -> FineTuned:
     "The model of a sealed checkpoint, its weights in the classifier that it began as."
-    note = read_note(folder / _NOTE)
+    note = read_note(folder / MADE)
     load_model(ready.model, folder / "model.safetensors", strict=False)
     with tempfile.TemporaryDirectory() as nowhere, quiet():  # the trainer is to predict with
         ready.arguments.output_dir = nowhere

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_model
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback
 from .runs import best_of, checkpoints_of, is_whole, keep_only, newest, seal
@@ -27,6 +26,7 @@ class BatchTrainer(Trainer):
     "A `Trainer` that takes its training batches from a batch sampler, and averages the losses of accumulated batches."
     batches: Any = None            # lists of row numbers, in `set_epoch`'s order
     loss_is_scaled_for_ga = False  # the model's loss is the mean of one batch: divide it by the batches of a step
+    has_home = True                # whether the run's folder is there to stay
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         "Batches from the sampler, loaded as the arguments say."
@@ -37,6 +37,28 @@ class BatchTrainer(Trainer):
             rows, batch_sampler=self.batches, collate_fn=self.data_collator, **options)
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
+
+    def _check_home(self) -> None:
+        "`ValueError` where the run's folder went with the training, and what is written there would go too."
+        if not self.has_home:
+            raise ValueError("the training kept no folder, so there is none to write to: give save_model a folder, "
+                             "or use the save of what fine_tune gave.")
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        "Save the model in a folder; in the run's, if there is one."
+        if output_dir is None:
+            self._check_home()
+        super().save_model(output_dir, _internal_call)
+
+    def save_state(self) -> None:
+        "Save the trainer's state in the run's folder."
+        self._check_home()
+        super().save_state()
+
+    def save_metrics(self, split: str, metrics: dict[str, Any], combined: bool = True) -> None:
+        "Save figures in the run's folder."
+        self._check_home()
+        super().save_metrics(split, metrics, combined)
 
 # %% ../../../nbs/ground/tuning/trainer.ipynb #e300ccbe
 class _Keeper(TrainerCallback):
@@ -103,6 +125,7 @@ def trainer(
     made = BatchTrainer(
         ready.model, ready.arguments, train_dataset=ready.splits["train"],
         eval_dataset=ready.splits["validation"], processing_class=tokenizer,
+        data_collator=ready.collate, compute_loss_func=ready.loss,
         compute_metrics=ready.compute, callbacks=[keeper])
     made.batches = ready.batches
     made.remove_callback(PrinterCallback)
@@ -155,7 +178,8 @@ def keep(
     if not step:
         last: int = trainer.state.global_step
         return last
-    load_model(trainer.model, keeper.run / f"checkpoint-{step}" / "model.safetensors", strict=False)
+    # the library's own way in, which knows whatever it writes: one file, several, PEFT's adapters
+    trainer._load_from_checkpoint(str(keeper.run / f"checkpoint-{step}"))
     return step
 
 

@@ -31,7 +31,8 @@ WORDS = {
 }
 
 #: The words of `fine_tune` that are no settings of `TrainingArguments`.
-ALSO = ("batches", "compute_metrics", "patience", "resume", "save_steps", "show")
+ALSO = ("batches", "class_weights", "compute_metrics", "labels", "patience", "problem_type",
+        "resume", "save_steps", "show")
 
 #: What `fine_tune` says unless you say otherwise: about forty losses are written down besides.
 QUIET = {
