@@ -11,7 +11,6 @@ import math
 from typing import Any
 import torch
 import transformers
-from .ground import tokenised
 from .ground.tuning import inputs
 from .ground.tuning.curves import Curves
 from .ground.tuning.tune import FineTuned, fine_tune
@@ -63,9 +62,7 @@ def train_loop(
     inputs.check_settings(
         epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=seed,
         clip=clip, accumulate=accumulate, warmup_steps=warmup_steps, weight_decay=weight_decay)
-    config = model.config
-    rows = tokenised.rows_of(rows, "train")
-    tokenised.check_rows(rows, "train", labels=config.num_labels, vocabulary=config.vocab_size)
+    model, rows = inputs.ready_to_loop(model, collate, rows)
     transformers.set_seed(seed)
     optimizer = torch.optim.AdamW(_decayed(model, weight_decay), lr=learning_rate)
     batches_an_epoch = math.ceil(len(rows) / batch_size)
