@@ -18,7 +18,6 @@ import torch
 
 from .checks import whole
 from .problems import agreed_names, feature_names, label_fault
-from .problems import label_names_of  # noqa: F401 - handed on
 
 if TYPE_CHECKING:
     from datasets import Dataset

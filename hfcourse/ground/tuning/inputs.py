@@ -25,7 +25,6 @@ from ..checks import as_numbers, as_texts, number, whole
 from ..forward import calm, label_names, longest_input
 from ..loading import classifier, in_full
 from . import figures, words
-from .figures import accuracy, check_figures  # noqa: F401 - handed on
 from .batches import GroupedBatches
 
 # %% ../../../nbs/ground/tuning/inputs.ipynb #61d57b17
