@@ -25,7 +25,8 @@ ROOMS = ["checks", "problems", "lengths", "small", "saving", "store.errors", "gu
          "machine", "store.tasks", "store.files", "store.checkpoints", "store.data", "store.glue",
          "tables", "tokenised", "forward", "trace", "report", "loading", "answering",
          "tuning.batches", "tuning.runs", "tuning.words", "tuning.figures", "tuning.inputs",
-         "tuning.trainer", "tuning.curves", "tuning.tune", "tuning.kept", "mapped"]
+         "tuning.trainer", "tuning.curves", "tuning.tune", "tuning.kept", "mapped",
+         "aligned"]
 
 
 def name_of(path):

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from hfcourse import assets, evaluation, pipeline, training
 from hfcourse.assets import AssetError
-from hfcourse.ground import loading
+from hfcourse.ground import aligned, loading
 from hfcourse.ground.small import small_model
 from hfcourse.ground.tuning import batches, figures
 
@@ -106,6 +106,18 @@ def test_names_in_texts_are_scored_as_wholes():
     tuned = training.fine_tune(model, tokenizer, data, **QUICK, labels=["O", "B-X", "I-X"])
     assert set(tuned.scores["validation"]) == {"loss", "accuracy", "precision", "recall", "f1", "f1_X"}
     assert tuned.facts["best"] == "f1" and tuned.model.config.id2label == {0: "O", 1: "B-X", 2: "I-X"}
+
+
+def test_from_words_with_labels_to_a_model_that_finds_names(tmp_path):
+    "Words and tags become ids and labels, a model is trained on them, saved, and the pipeline finds the names elsewhere."
+    model, tokenizer = small_model("bert", "token-classification", labels=3, seed=3)
+    rows = {"tokens": [["the", "cat", "sat"], ["a", "dog", "slept"]] * 6, "ner_tags": [["O", "B-X", "O"], ["O", "B-X", "I-X"]] * 6}
+    data = aligned.tokenize_and_align_labels({"train": Dataset.from_dict(rows), "validation": Dataset.from_dict(rows)}, tokenizer)
+    tuned = training.fine_tune(model, tokenizer, data, **{**QUICK, "epochs": 15, "learning_rate": 5e-3})
+    assert tuned.scores["validation"]["f1"] == 1.0
+    finder = transformers.pipeline("token-classification", model=str(tuned.save(tmp_path / "mine")))
+    assert [(one["word"], one["entity"]) for one in finder("a dog slept") if one["word"] in ("dog", "slept")] == [
+        ("dog", "B-X"), ("slept", "I-X")]
 
 
 def test_class_weights_equal_plain_trainer(tmp_path):
