@@ -36,7 +36,7 @@ from hfcourse import (
     training,
 )
 from hfcourse.assets import AssetError
-from hfcourse.ground import answering, checks, forward, lengths, loading, report, saving, tables, tokenised, trace
+from hfcourse.ground import aligned, answering, checks, forward, lengths, loading, problems, report, saving, tables, tokenised, trace
 from hfcourse.ground.small import small_model, small_tokenizer
 
 ACCEPTED = ROOT / "tests" / "support" / "accepted.json"  # what each parameter takes and refuses
@@ -51,11 +51,19 @@ small("bert")[0].save_pretrained(SAVED.name)
 WORDS = tokenization.word_vocabulary(["the cat sat"])
 COUNT, VERDICT = evaluation.metrics_for("mrpc"), evaluation.report([1, 0], [1, 1], draws=9)
 ROWS = {split: {"input_ids": [[2, 5, 3], [2, 6, 3]], "label": [0, 1]} for split in ("train", "validation")}
+DONE = training.fine_tune(copy.deepcopy(MODEL), TOKENIZER, ROWS, epochs=1, show=False)
 PAIR = {"one": ["The cat"], "two": ["A dog"], "label": [1]}
 
 # One entry for each parameter that takes data. Parameters that take a model or a tokenizer itself are left to the type checker.
 CALLS = {
     "ground.checks.whole": [lambda v: checks.whole(v, "whole")],
+    "ground.checks.seed": [checks.seed],
+    "ground.problems.problem_of": [lambda v: problems.problem_of([v], [3]), lambda v: problems.problem_of([0], [3], v),
+                                   lambda v: problems.problem_of([[v, 0]], [2])],
+    "ground.aligned.tokenize_and_align_labels": [
+        lambda v: aligned.tokenize_and_align_labels(v, TOKENIZER), lambda v: worded(tokens=v), lambda v: worded(tokens=[v]),
+        lambda v: worded(tokens=[["a", v]]), lambda v: worded(tags=[v]), lambda v: worded(tags=[["O", v]]),
+        *(lambda v, name=name: worded(**{name: v}) for name in ("words", "labels", "max_length"))],
     "ground.checks.number": [lambda v: checks.number(v, "number", 0, 1)],
     "pipeline.encode": [lambda v: pipeline.encode(TOKENIZER, v), lambda v: pipeline.encode(TOKENIZER, ["a"], v)],
     "pipeline.forward": [lambda v: pipeline.forward(MODEL, v), lambda v: pipeline.forward(MODEL, {"input_ids": v})],
@@ -197,7 +205,9 @@ CALLS = {
                            lambda v: tuned({**ROWS, "train": [v]}), lambda v: training.fine_tune(cut(v), TOKENIZER, ROWS),
                            *(lambda v, name=name: tuned(**{name: at_most(3, v)}) for name in (
                                "epochs", "learning_rate", "batch_size", "accumulate", "warmup", "weight_decay", "best", "patience",
-                               "compute_metrics", "batches", "save_steps", "seed")), lambda v: tuned(folder=cut(v))],
+                               "compute_metrics", "batches", "save_steps", "seed", "problem_type", "class_weights", "labels")),
+                           lambda v: tuned(folder=cut(v)), lambda v: tuned(compute_metrics=lambda outputs: v),
+                           lambda v: tuned(compute_metrics=lambda outputs: {"a": v}), lambda v: DONE.save(cut(v), overwrite=True)],
     "training.Curves": [lambda v: html_of(training.Curves.of(v)), lambda v: html_of(training.Curves.of([v])),
                         lambda v: html_of(training.Curves.of([{"loss": v, "step": 1}, {"eval_loss": v, "eval_f1": v, "step": v}]))],
     "ground.tokenised.columns_of": [tokenised.columns_of, lambda v: tokenised.columns_of([v]),
@@ -238,7 +248,9 @@ NO_DATA = {  # what takes models and settings, or holds what another function ch
     "ground.loading.name_of", "ground.loading.reading", "ground.small.ARCHITECTURES", "ground.small.TEXTS",
     "assets.quiet", "assets.AssetError", "tokenization.Steps", "attention.ENCODERS",
     "ground.tables.one_split", "ground.tables.split_called", "ground.tables.text_columns",  # mapping.text_columns tries it
-    "ground.tokenised.fingerprint", "ground.tokenised.splits_of", "ground.tokenised.label_names_of",  # fine_tune tries these
+    "ground.tokenised.fingerprint", "ground.tokenised.splits_of", "ground.tokenised.label_advice",  # fine_tune tries these
+    "ground.problems.PROBLEMS", "ground.problems.label_fault", "ground.problems.feature_names", "ground.problems.nameless",
+    "ground.problems.label_names_of", "ground.problems.are_nameless", "ground.problems.agreed_names", "ground.loading.in_full",
     "ground.tokenised.rows_of", "ground.tokenised.check_rows", "ground.tokenised.whole_numbers",
     "pipeline.Trace", "padding.combine", "padding.MaskEffect", "padding.Truncated", "padding.Windows",
     "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
@@ -292,6 +304,11 @@ def tuned(data=None, **options):
     "One epoch of a copy of the judge."
     data = ROWS if data is None else data
     return html_of(training.fine_tune(copy.deepcopy(MODEL), TOKENIZER, data, **{"epochs": 1, "show": False, **options}))
+
+
+def worded(tokens=(("a", "b"),), tags=(("O", "B-X"),), **options):
+    "Two words with a label each."
+    return aligned.tokenize_and_align_labels({"tokens": tokens, "ner_tags": tags}, TOKENIZER, **options)
 
 
 def attended(**options):
@@ -360,7 +377,8 @@ def nothing_hangs_and_nothing_is_fetched(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", [
     "pipeline", "assets", "display", "tokenization", "padding", "attention", "models", "heads", "pairs", "evaluation", "mapping",
-    "collation", "training", "ground.checks", "ground.lengths", "ground.answering", "ground.forward", "ground.loading",
+    "collation", "training", "ground.aligned", "ground.checks", "ground.problems", "ground.lengths", "ground.answering",
+    "ground.forward", "ground.loading",
     "ground.small", "ground.saving", "ground.tables", "ground.tokenised", "ground.trace", "ground.report"])
 def test_every_public_name_is_tried(name):
     "A function that is added is added here too."

@@ -143,7 +143,7 @@ def test_what_another_program_left_in_the_cache_is_completed(repos, tmp_path):
 
 def test_a_tokenizer_that_the_cache_lacks_is_fetched_when_it_is_asked_for(repos, tmp_path):
     "A program that wanted the model alone left its config and weights; and a damaged tokenizer is fetched anew."
-    folder = "Path(checkpoint('me/small'))"
+    folder = "Path(checkpoint('me/small', tokenizer=False))"
     weights_only = [f"hf_hub_download('me/small', {name!r})" for name in ("config.json", "model.safetensors")]
     load = "len(loading.load_tokenizer('me/small'))"
     tear = f"({folder} / 'tokenizer.json').write_text('{{')"

@@ -45,7 +45,7 @@ def _tag_names(splits: Mapping[Any, Dataset], tags: str) -> list[str] | None:
                          f"give them all one List(ClassLabel(names=[...])) with cast_column({tags!r}, ...).")
     if described:
         return next(iter(described.values()))
-    written = {tag for rows in splits.values() for row in rows[tags][:] for tag in row or []}
+    written = {tag for rows in splits.values() for row in rows[tags][:] for tag in row}
     if not all(isinstance(tag, str) for tag in written):
         return None
     return sorted(written, key=lambda tag: (tag != "O", tag.partition("-")[2], tag))
@@ -68,11 +68,12 @@ def tokenize_and_align_labels(
     splits = splits_by_name(ds)
     first = next(iter(splits.values()))
     words, labels = _column(words, _WORDS, first, "words"), _column(labels, _TAGS, first, "labels")
+    for name, rows in splits.items():
+        _check_rows(rows, split_called(name), words, labels)
     names = _tag_names(splits, labels)
     kind = List(Value("int64")) if names is None else List(ClassLabel(names=names))
     done = {}
     for name, rows in splits.items():
-        _check_rows(rows, split_called(name), words, labels)
         encode = partial(_encoded, tokenizer, words, labels, names, max_length)
         mapped = rows.map(encode, batched=True, remove_columns=rows.column_names, desc=f"{words} + {labels}")
         done[name] = mapped.cast_column("labels", List(Value("int64")))
@@ -87,7 +88,8 @@ def _check_rows(rows: Dataset, where: str, words: str, labels: str) -> None:
     for i, (some, tags) in enumerate(zip(rows[words][:], rows[labels][:], strict=True)):
         if not isinstance(some, list) or not all(isinstance(word, str) for word in some):
             raise ValueError(f"{words} in row {i} of {where} is {repr(some)[:60]}: give a list of words.")
-        if not isinstance(tags, list) or len(tags) != len(some) or None in tags:
+        fits = isinstance(tags, list) and len(tags) == len(some)
+        if not fits or not all(type(tag) in (int, str) for tag in tags):
             raise ValueError(f"row {i} of {where} has {len(some)} words and the {labels} {repr(tags)[:60]}: "
                              "give a label for each word.")
 
