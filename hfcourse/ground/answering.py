@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import zip_longest
 from typing import Any, TypedDict
+from weakref import WeakKeyDictionary
 
 import torch
 import transformers
+from datasets import Dataset
 
 from . import checks, machine
-from .checks import check_text
+from .checks import check_text, in_order
 from .forward import calm, longest_input, task_of, told
 from .lengths import length_batches, one_size
 from .loading import load
+from .tables import text_columns
 
 # %% ../../nbs/ground/answering.ipynb #3e394353
 #: A text, or a dictionary with `text` and perhaps `text_pair`, as the pipeline takes it.
@@ -132,15 +135,19 @@ def text_rows(
     text_pairs: Any,  # as many second texts, or None
 ) -> Iterator[tuple[str, str]]:  # each text with its second text, or with an empty one
     "Texts and their pairs, checked one by one; `TypeError` at once for what holds no texts."
-    for given, what in ((texts, "texts"), (text_pairs, "text pairs")):
-        if given is None and what == "text pairs":
-            continue
-        if isinstance(given, (bytes, Mapping)) or not isinstance(given, Iterable):
-            raise TypeError(f"the {what} are {type(given).__name__}: "
-                            "give a string, a list of strings or an iterable of them.")
-    firsts = [texts] if isinstance(texts, str) else texts
-    seconds = [text_pairs] if isinstance(text_pairs, str) else text_pairs
-    return _checked(firsts, seconds)
+    if isinstance(texts, Dataset):
+        columns = text_columns(texts)
+        if text_pairs is not None and len(columns) == 2:
+            raise TypeError(f"the dataset has two columns of texts, {' and '.join(columns)}, and there "
+                            "are text_pairs, too: give one column, texts=data['text'] or alike.")
+        if len(columns) == 2:
+            text_pairs = texts[columns[1]]
+        texts = texts[columns[0]]
+    firsts = [texts] if isinstance(texts, str) else in_order(texts, "texts")
+    if text_pairs is None:
+        return _checked(firsts, None)
+    one_pair = isinstance(text_pairs, str)
+    return _checked(firsts, [text_pairs] if one_pair else in_order(text_pairs, "text_pairs"))
 
 
 def _checked(firsts: Iterable[Any], seconds: Iterable[Any] | None) -> Iterator[tuple[str, str]]:
@@ -177,36 +184,96 @@ class Reader:
         lengths = [len(row["input_ids"]) for row in rows]
         if 0 in lengths:
             text, _ = window[lengths.index(0)]
-            raise ValueError(f"the text {text!r} gives no tokens: leave it out.")
+            raise ValueError(f"the text {text[:60]!r} gives no tokens: leave it out.")
         limit = longest_input(self.pipe.model, self.pipe.tokenizer)
+        _check_ids(rows, window, self.pipe.model)
         if limit and max(lengths) > limit:
             raise ValueError(f"a text has {max(lengths)} tokens and the model takes {limit}: "
                              "give truncation=True, or cut it into windows (lesson 03).")
         model = calm(self.pipe.model)
         pipe = self.pipe if model is self.pipe.model else with_model(self.pipe, model)
         found: list[Any] = [None] * len(window)
-        for places in self._batches(lengths):
-            logits = pipe.forward(self._batch([rows[i] for i in places]))["logits"].float()
+        side = self._side(pipe, rows)
+        for places in self._batches(rows, side):
+            logits = pipe.forward(_batch(pipe, [rows[i] for i in places], side))["logits"].float()
             for i, row in zip(places, logits, strict=True):
                 found[i] = pipe.postprocess({"logits": row[None]}, **self.last)
         return found
 
-    def _pads(self) -> bool:
-        "Whether rows can be filled: the tokenizer has a token for it, and the model knows which."
-        return None not in (self.pipe.tokenizer.pad_token, self.pipe.model.config.pad_token_id)
+    def _side(self, pipe: Any, rows: list[dict[str, Any]]) -> str | None:
+        "The side on which rows can be filled without a change to their answers; None where there is none."
+        fill = pipe.model.config.pad_token_id
+        config = pipe.model.config
+        counted = config.is_encoder_decoder and fill == config.eos_token_id  # what fills would be ends
+        if None in (pipe.tokenizer.pad_token, fill) or counted:
+            return None
+        known = _SIDES.setdefault(self.pipe.model, {})
+        if fill in known:
+            return known[fill]
+        by_length = sorted(rows, key=lambda row: len(row["input_ids"]))
+        short, long = by_length[0], by_length[-1]
+        same_end = _ends(short, pipe.model) == _ends(long, pipe.model)
+        if len(short["input_ids"]) == len(long["input_ids"]) or not same_end:
+            return "right"  # the two are never in one batch, so nothing can be tried
+        known[fill] = _tried_side(pipe, short, long)
+        return known[fill]
 
-    def _batches(self, lengths: list[int]) -> list[list[int]]:
-        "The rows of each batch."
-        if not self._pads():
+    def _batches(self, rows: list[dict[str, Any]], side: str | None) -> list[list[int]]:
+        "The rows of each batch: of like length, and with as many ends where the model counts them."
+        lengths = [len(row["input_ids"]) for row in rows]
+        if side is None:
             return length_batches(lengths, batch_size=1)
-        return length_batches(lengths, self.tokens_per_batch, batch_size=self.batch_size)
+        groups: dict[int, list[int]] = {}
+        for i, row in enumerate(rows):
+            groups.setdefault(_ends(row, self.pipe.model), []).append(i)
+        found = []
+        for group in groups.values():
+            own = [lengths[i] for i in group]
+            batches = length_batches(own, self.tokens_per_batch, batch_size=self.batch_size)
+            found += [[group[n] for n in batch] for batch in batches]
+        return found
 
-    def _batch(self, rows: list[dict[str, Any]]) -> Any:
-        "Rows as tensors, filled to the longest."
-        if self._pads():
-            return transformers.DataCollatorWithPadding(self.pipe.tokenizer)(rows)
+
+#: Of each model, by its padding id, the side that was found; a model that is gone is forgotten.
+_SIDES: WeakKeyDictionary[Any, dict[int, str | None]] = WeakKeyDictionary()
+
+
+def _tried_side(pipe: Any, short: dict[str, Any], long: dict[str, Any]) -> str | None:
+    "The side on which filling the short row to the length of the long one leaves its logits as they are alone."
+    alone = pipe.forward(_batch(pipe, [short], None))["logits"].float()
+    near = 1e-3 if pipe.model.dtype == torch.float32 else 0.1  # half precision rounds otherwise in a batch
+    for side in ("right", "left"):
+        both = pipe.forward(_batch(pipe, [short, long], side))["logits"].float()
+        if torch.allclose(both[:1], alone, atol=near, rtol=near):
+            return side
+    return None
+
+
+def _ends(row: dict[str, Any], model: Any) -> int:
+    "How many end tokens a row has, for a model that takes the last of them and wants as many in each row of a batch."
+    if not model.config.is_encoder_decoder:
+        return 0
+    return int(row["input_ids"].count(model.config.eos_token_id))
+
+
+def _batch(pipe: Any, rows: list[dict[str, Any]], side: str | None) -> Any:
+    "Rows as tensors, filled to the longest on a side; on none there is one row."
+    if side is None:
         [row] = rows
         return {name: torch.tensor([values]) for name, values in row.items()}
+    filler = copy.copy(pipe.tokenizer)  # yours keeps its side
+    filler.padding_side = side
+    return transformers.DataCollatorWithPadding(filler)(rows)
+
+
+def _check_ids(rows: list[dict[str, Any]], window: list[tuple[str, str]], model: Any) -> None:
+    "`ValueError` for a text with an id that the model has no weights for."
+    known = model.get_input_embeddings().weight.shape[0]
+    for row, (text, _) in zip(rows, window, strict=True):
+        if max(row["input_ids"]) >= known:
+            raise ValueError(f"the text {text[:60]!r} has an id that is not from 0 to {known - 1}: use the tokenizer of "
+                             "the model's own checkpoint; if you added tokens to it, give each of them weights with "
+                             "model.resize_token_embeddings(len(tokenizer)).")
 
 
 def _encoded(
@@ -247,4 +314,8 @@ def reader_of(
     pipe = moved(text_classifier(source), device, precision)
     first, last = told(pipe, **checked)
     first.pop("padding", None)  # a batch is filled when it is made, as far as it needs
+    limit = longest_input(pipe.model, pipe.tokenizer)
+    cuts = first.get("truncation") not in (None, False, "do_not_truncate")
+    if cuts and limit and first.get("max_length") is None:  # a tokenizer may know no limit, or too large a one
+        first["max_length"] = limit
     return Reader(pipe, first, last, tokens_per_batch, batch_size)

@@ -76,7 +76,7 @@ def longest_input(
             # RoBERTa counts from the place after padding
             positions = module.num_embeddings - padding - 1
     limits = (positions, getattr(tokenizer, "model_max_length", None))
-    return min([limit for limit in limits if limit and limit < 1e9], default=None)
+    return min([limit for limit in limits if limit and 0 < limit < 1e9], default=None)  # XLNet says -1 for none
 
 # %% ../../nbs/ground/forward.ipynb #923e19f0
 def twin(
