@@ -13,7 +13,7 @@ from typing import Any
 
 from .ground import checks
 from .ground.checks import check_text, check_texts
-from .ground.forward import longest_input
+from .ground.forward import check_padding, longest_input
 from .display import Table
 from .ground.loading import load
 
@@ -87,7 +87,8 @@ def _load(model: Any, tokenizer: Any) -> tuple[Any, Any]:
 def _check_ready(model: Any, tokenizer: Any, longest: int) -> None:
     "Raise unless the model can compare padded rows of up to `longest` ids."
     if tokenizer.pad_token is None:
-        raise ValueError("the tokenizer has no pad token: set tokenizer.pad_token = tokenizer.eos_token.")
+        raise ValueError("the tokenizer has no pad token: set tokenizer.pad_token = tokenizer.eos_token, "
+                         "and then model.config.pad_token_id = tokenizer.pad_token_id.")
     if model.training:
         raise ValueError("the model is in training mode, where every run differs: call model.eval() first.")
     limit = longest_input(model, tokenizer) or longest
@@ -156,6 +157,7 @@ def mask_effect(
     batch = dict(tokenizer(
         rows, padding=True, padding_side=padding_side or tokenizer.padding_side,
         return_attention_mask=True, return_tensors="pt"))
+    check_padding(model, batch)
     bare = {name: values for name, values in batch.items() if name != "attention_mask"}
     lone = []
     for text in rows:

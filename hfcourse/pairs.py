@@ -250,7 +250,7 @@ def _vectors(model: Any, tokenizer: Any, texts: list[str]) -> torch.Tensor:
     with evaluating(model), torch.inference_mode():
         for rows in length_batches(lengths, _PLACES):
             chosen = [texts[i] for i in rows]
-            batch = tokenizer(chosen, padding=True, return_tensors="pt")
+            batch = tokenizer(chosen, padding=True, padding_side="right", return_tensors="pt")
             batch = batch.to(model.device)
             hidden = body(**batch).last_hidden_state.float()
             pooled = mean_pool(hidden, batch["attention_mask"]).cpu()

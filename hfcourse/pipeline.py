@@ -15,7 +15,7 @@ import transformers
 from .ground import checks
 from .ground.answering import Options, Text, reader_of, text_rows
 from .ground.checks import check_text, check_texts
-from .ground.forward import calm, capture, check_batch
+from .ground.forward import calm, capture, check_batch, check_padding
 from .ground.forward import label_names, longest_input, token_answer
 from .ground.lengths import length_batches
 from .ground.loading import load, name_of, reading
@@ -42,7 +42,8 @@ def encode(
                          "give one pair for each text.")
     if len(rows) > 1 and tokenizer.pad_token is None:
         raise ValueError("the tokenizer has no pad token and cannot fill short rows: "
-                         "set tokenizer.pad_token = tokenizer.eos_token.")
+                         "set tokenizer.pad_token = tokenizer.eos_token, and then "
+                         "model.config.pad_token_id = tokenizer.pad_token_id.")
     batch: transformers.BatchEncoding = tokenizer(
         rows, pairs, padding=len(rows) > 1, return_tensors="pt")
     return batch
@@ -58,6 +59,7 @@ def forward(
     if limit and length > limit:
         raise ValueError(f"a row has {length} tokens and the model takes {limit}: "
                          "truncate, or cut the text into windows (lesson 03).")
+    check_padding(model, batch)
     model = calm(model)  # in evaluation mode; yours stays in the mode that it is in
     with torch.inference_mode():
         there = {name: tensor.to(model.device) for name, tensor in batch.items()}

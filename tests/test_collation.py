@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate.data_loader import BatchSamplerShard, DataLoaderShard
+from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from near import small
@@ -303,3 +304,19 @@ def test_two_processes_train_on_their_own_batches_and_resume(tmp_path):
         assert found["seen"] == expected and found["after"] == expected[steps + 2:] and found["same"]
     both = [tuple(batch) for turn in zip(first["seen"][:steps], second["seen"][:steps], strict=True) for batch in turn]
     assert {row for batch in both for row in batch} == set(range(90)) and len(both) - len(set(both)) <= 1
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("form", [dict, Dataset.from_dict, lambda columns: Dataset.from_dict(columns).with_format("torch")])
+def test_rows_that_are_filled_already_are_counted_by_their_mask(side, form):
+    "The bill is that of the same rows without padding, and not nothing; the sampler's batches are the same, too."
+    tokenizer = small("bert")[1]
+    texts = [("The cat sat. " * (i % 5 + 1)).strip() for i in range(40)]
+    bare = dict(tokenizer(texts))
+    full = form(dict(tokenizer(texts, padding="max_length", max_length=128, padding_side=side)))
+    with pytest.warns(UserWarning, match=r"filled already, \d\d% of their places with padding"):
+        bill, batches = collation.compare_padding(full, max_length=128), list(collation.token_batches(full, 64))
+    expected = collation.compare_padding(bare, max_length=128)
+    assert repr(bill.table()) == repr(expected.table()) and batches == list(collation.token_batches(bare, 64))
+    real = sum(map(len, bare["input_ids"]))
+    assert bill.costs["max_length"].wasted == pytest.approx(1 - real / (40 * 128)) and bill.costs["max_length"].wasted > 0.8

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import numpy as np
 import torch
@@ -217,16 +218,20 @@ def stacked(
 def lengths_of(
     data: Any,  # lengths, a tokenised dataset, a dictionary of its columns, or a list of its rows
 ) -> np.ndarray:  # one whole number a row, at least one row
-    "How many tokens each row has; `TypeError` or `ValueError` if that cannot be told."
+    "How many real tokens each row has, without those that its mask says are padding; `TypeError` or `ValueError` if that cannot be told."
     names = getattr(data, "column_names", None)
     if isinstance(names, dict):
         raise TypeError(f"the data has the splits {list(names)}: give one, data['train'] or alike.")
     try:
         if names or isinstance(data, Mapping):
-            lengths = [len(ids) for ids in data["input_ids"]]
+            rows = data.with_format(None) if hasattr(data, "with_format") else data
+            places = lengths = [len(ids) for ids in rows["input_ids"]]
+            if "attention_mask" in (names or rows):
+                lengths = [int(sum(mask)) for mask in rows["attention_mask"]]
         else:
-            rows = _plain(data)
-            lengths = [len(row["input_ids"]) if isinstance(row, Mapping) else row for row in rows]
+            rows = list(_plain(data))
+            places = [len(row["input_ids"]) if isinstance(row, Mapping) else row for row in rows]
+            lengths = [_length(row) for row in rows]
     except (TypeError, KeyError, ValueError) as error:
         why = str(error).partition("\n")[0][:150]
         raise TypeError(f"these are no lengths ({why}): "
@@ -234,7 +239,19 @@ def lengths_of(
     if not lengths:
         raise ValueError("there are no lengths: give at least one.")
     counts = [whole(length, f"length {i}", 0) for i, length in enumerate(lengths)]
+    if places != lengths:
+        warn(f"the rows are filled already, {1 - sum(lengths) / sum(places):.0%} of their places with padding, and stay as "
+             "long in any batch: tokenise without padding, and let a collator fill each batch. Their lengths are counted "
+             "by attention_mask.", stacklevel=3)
     return np.array(counts, dtype=np.int64)
+
+
+def _length(row: Any) -> Any:
+    "How many real tokens a row has: those that its mask counts, if it has one; a number stands for itself."
+    if not isinstance(row, Mapping):
+        return row
+    mask = row.get("attention_mask")
+    return len(row["input_ids"]) if mask is None else int(sum(mask))
 
 
 def whole_numbers(
