@@ -176,13 +176,14 @@ def test_ctrl_c_leaves_no_task_waiting(course_of):
     def interrupt(*_):
         raise KeyboardInterrupt
     lesson = course._lesson(course_of(_01_a=["import time; time.sleep(300)"]) / "01_a.ipynb")
+    others = asyncio.all_tasks(ensure_event_loop())  # a browser of another test may live in this loop
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
             course.run(lesson, watch=lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.5))
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert not asyncio.all_tasks(ensure_event_loop())
+    assert asyncio.all_tasks(ensure_event_loop()) <= others
 
 
 @POSIX

@@ -103,9 +103,9 @@ def label_fault(
     if problem == "regression":
         is_number = isinstance(label, (int, float)) and math.isfinite(label)
         return "" if is_number else "has a label that is no finite number: remove it, or mend it"
-    if problem == "single_label_classification":
+    if problem == "single_label_classification" and type(label) is int:
         return "" if 0 <= label < labels else _outside(labels)
-    if not isinstance(label, (list, tuple)):
+    if problem == "single_label_classification" or not isinstance(label, (list, tuple)):
         return f"has the label {repr(label)[:40]}: give {PROBLEMS[problem]}"
     if problem == "multi_label_classification":
         if len(label) == labels and _only(label, (0, 1)):
