@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -330,7 +330,8 @@ def _machine() -> list[list[str]]:
 def _things() -> list[list[str]]:
     "The checkpoints and data that lessons load."
     rows = []
-    wanted = {"minilm": assets.checkpoint, "sentiment": assets.checkpoint, "pairs": assets.dataset}
+    wanted: dict[str, Callable[[str], Any]] = {
+        "minilm": assets.checkpoint, "sentiment": assets.checkpoint, "pairs": assets.dataset}
     for name, get in wanted.items():
         try:
             found = get(name)
@@ -467,7 +468,7 @@ def lab(
     raise typer.Exit(_open_lab(target, words))
 
 # %% ../nbs/cli.ipynb #15881095
-_FROM_HUB = {
+_FROM_HUB: dict[str, Callable[[str], Any]] = {
     "minilm": assets.checkpoint,
     "distilbert/distilbert-base-uncased-finetuned-sst-2-english": assets.checkpoint,
     "mrpc": assets.dataset, "sst2": assets.dataset,

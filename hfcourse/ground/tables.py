@@ -87,7 +87,8 @@ def _found(data: Any) -> dict[str | None, Dataset]:
     is_split = [isinstance(part, Dataset) for part in parts]
     if not isinstance(data, Mapping) or any(isinstance(part, IterableDataset) for part in parts):
         raise TypeError(f"the data is {type(data).__name__}: give a Dataset, a DatasetDict or "
-                        "a dictionary of lists; for a stream, use its own map.")
+                        "a dictionary of lists; a DataFrame becomes one with Dataset.from_pandas(df); "
+                        "for a stream, use its own map.")
     if not isinstance(data, DatasetDict) and not any(is_split):
         return {None: _stored(data)}
     if not data or not all(is_split):
@@ -122,8 +123,9 @@ def splits_by_name(
 
 
 def _bare(rows: Dataset) -> Dataset:
-    "The same rows without a format."
-    return rows if rows.format["type"] is None else rows.with_format(None)
+    "The same rows without a format, and with all columns."
+    is_bare = rows.format["type"] is None and set(rows.format["columns"]) == set(rows.column_names)
+    return rows if is_bare else rows.with_format(None)
 
 # %% ../../nbs/ground/tables.ipynb #8be0a7d2
 def one_split(
@@ -142,25 +144,48 @@ def one_split(
     return _stored(data)
 
 # %% ../../nbs/ground/tables.ipynb #f3b86d94
-# Names of columns that hold no texts, or what follows the last _ of such a name.
-_NO_TEXT = ("id", "idx", "index", "guid", "uuid", "label", "labels", "target")
+#: Names of columns that hold no texts, or what follows the last _ of such a name, in small letters.
+_NO_TEXT = frozenset((
+    "id", "idx", "index", "guid", "uuid", "key", "hash", "label", "labels", "target", "class", "category", "sentiment", "emotion",
+    "polarity", "rating", "stars", "score", "topic", "genre", "intent", "tag", "tags", "type", "kind", "author", "user", "username",
+    "lang", "language", "locale", "country", "url", "link", "source", "domain", "date", "time", "datetime", "timestamp", "year",
+    "month", "day", "split", "version"))
+_NAMED_TEXT = frozenset(("text", "sentence", "review", "content", "document", "comment", "tweet", "body", "utterance", "question"))
+_LOOK = 1000  # rows that are looked at
+
+
+def _is_repeated(values: Sequence[Any]) -> bool:
+    "Whether a column has a few values that come again and again."
+    known = [value for value in values if value is not None]
+    different = len(set(known))
+    return len(known) >= 3 * different and different <= max(20, len(known) // 50)
+
+
+def _looks(name: str, values: Sequence[Any]) -> str:
+    "What a column of strings looks like, for an error."
+    known = [value for value in values if value is not None]
+    mean = sum(map(len, known)) / max(1, len(known))
+    return f"{name[:40]!r} ({len(set(known))} different in {len(values)} rows, {mean:.0f} characters on average)"
 
 
 def text_columns(
     ds: Any,  # a Dataset, a DatasetDict, or a dictionary of lists
 ) -> tuple[str, ...]:  # one name, or two for pairs
-    "Which columns hold the texts; `ValueError` with all columns where that is not plain."
+    "Which columns hold the texts, by names and a look at 1,000 rows; `ValueError` with what each looks like where that is not plain."
     first = next(iter(splits_by_name(ds).values()))
     strings = [name for name, kind in first.features.items() if is_text(kind)]
+    values = first.select(range(min(_LOOK, len(first)))).select_columns(strings)[:] if strings else {}
     known = [pair for pair in PAIR_COLUMNS if set(pair) <= set(strings)]
     if len(known) == 1:
         return known[0]
-    likely = tuple(name for name in strings if name.lower().split("_")[-1] not in _NO_TEXT)
-    if known or len(likely) not in (1, 2):
+    likely = [name for name in strings if name.strip("_").lower().split("_")[-1] not in _NO_TEXT and not name.startswith("__")]
+    varied = [name for name in likely if not _is_repeated(values[name]) or (len(strings) == 1 and name.lower() in _NAMED_TEXT)]
+    if known or len(varied) != 1:
+        looks = ", ".join(_looks(name, values[name]) for name in strings)[:500] or "none of strings"
         raise ValueError(
-            f"which columns hold the texts is not plain: {listed(first)}. "
+            f"which columns hold the texts is not plain: {listed(first)}. The columns of strings: {looks}. "
             "Give columns=('name',) for single texts, or columns=('first', 'second') for pairs.")
-    return likely
+    return (varied[0],)
 
 # %% ../../nbs/ground/tables.ipynb #09f1e848
 def check_table(

@@ -7,14 +7,16 @@ __all__ = ['dataset', 'metric']
 
 # %% ../../../nbs/ground/store/data.ipynb #f44a8007
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..checks import as_name
 from ..machine import quiet
 from .checkpoints import setting
 from .errors import AssetError, why
 from .files import SHIPPED, data_from_hub
+from .reading import Wanted, read
 from .tasks import GLUE, TASKS
 
 if TYPE_CHECKING:
@@ -23,49 +25,39 @@ if TYPE_CHECKING:
 
 # %% ../../../nbs/ground/store/data.ipynb #fb20d7c4
 _GLUE_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"  # of nyu-mll/glue
-_READERS = {
-    ".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv",
-    ".parquet": "parquet", ".arrow": "arrow",
-}
-
-
-def _read_data(path: Path, sought: str) -> "DatasetDict":
-    "The splits of a file, a folder of files, or a folder that `save_to_disk` wrote."
-    from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
-    if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
-        loaded = load_from_disk(path)
-        return DatasetDict({"train": loaded}) if isinstance(loaded, Dataset) else loaded
-    files = sorted(f for f in (path.iterdir() if path.is_dir() else [path]) if f.suffix in _READERS)
-    if len({f.suffix for f in files}) != 1:
-        raise AssetError(
-            sought, f"{path} is no data file and no folder of data files of one kind.",
-            f"Give a file or a folder of train, validation and test files: {', '.join(_READERS)}.")
-    splits = {f.stem if path.is_dir() else "train": str(f) for f in files}
-    options: dict[str, Any] = {"sep": "\t"} if files[0].suffix == ".tsv" else {}
-    return load_dataset(_READERS[files[0].suffix], data_files=splits, **options)
 
 
 def _pairs() -> "DatasetDict":
     "The pairs that ship, with MRPC's columns and label names."
     from datasets import ClassLabel
-    data = _read_data(SHIPPED / "pairs", "dataset 'pairs'")
+    data = read(SHIPPED / "pairs", "dataset 'pairs'")
     return data.cast_column("label", ClassLabel(names=list(TASKS["pairs"].labels)))
 
 # %% ../../../nbs/ground/store/data.ipynb #634b794a
 def dataset(
-    name: str,  # `"pairs"`, a GLUE task, or a path: JSON Lines, CSV, TSV, Parquet, an Arrow folder
-) -> "DatasetDict":  # its splits
+    name: str,  # `"pairs"`, a GLUE task, or a path: JSON Lines, CSV, TSV, Parquet, Arrow, a folder of them
+    *,
+    separator: str | None = None,  # between the columns of a table of text; found out if None
+    encoding: str | None = None,   # of a file of text, such as `"latin-1"`; found out if None
+    quoting: bool | None = None,   # whether quotation marks around texts are taken off; found out if None
+    missing: str | Sequence[str] = (),  # the texts that stand for something missing, such as `"NA"`
+    columns: str | Sequence[str] = (),  # columns of texts, also where all of them look like numbers
+    labels: str | None = None,     # the column of labels, whose names are numbered alike in all splits
+) -> "DatasetDict":  # its splits; `info.description` of each says how it was read
     "Load a dataset by its short name or its path; `AssetError` if it cannot be had or read."
     name = as_name(name, "dataset")
-    sought, known = f"dataset {name!r}", name in ("pairs", *GLUE)
+    sought, known = f"dataset {name[:200]!r}", name in ("pairs", *GLUE)
     chosen = setting("DATA", name) if known else None
     path = Path(chosen or name).expanduser()
+    wanted = Wanted.of(separator, encoding, quoting, missing, columns, labels)
+    if known and not chosen and wanted != Wanted():
+        raise ValueError(f"{wanted.named()[0]} is for files of yours, and {name!r} is none: leave it out.")
     try:
         with quiet():
             if name == "pairs" and not chosen:  # a folder of this name is not meant: `./pairs` is
                 return _pairs()
-            if path.exists():
-                return _read_data(path, sought)
+            if _exists(path):
+                return read(path, sought, wanted)
             if name in GLUE and not chosen:
                 return data_from_hub("nyu-mll/glue", name, _GLUE_REVISION)
     except AssetError:
@@ -74,9 +66,17 @@ def dataset(
         mend = "Check the file."
         if name in GLUE:
             mend = f"Set HFCOURSE_DATA_{name.upper()} to a file or folder of yours."
-        raise AssetError(sought, f"it could not be read ({why(error)}).", mend) from error
-    raise AssetError(sought, f"{path} does not exist.",
+        raise AssetError(sought, f"it could not be read ({why(error)[:300]}).", mend) from error
+    raise AssetError(sought, f"{str(path)[:200]} does not exist.",
                      "Give 'pairs', a GLUE task, or a path that exists.")
+
+
+def _exists(path: Path) -> bool:
+    "Whether there is such a file or folder; there is none of a name that no file can have."
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 # %% ../../../nbs/ground/store/data.ipynb #a77fcb72
 def metric(

@@ -52,9 +52,11 @@ TASKS = {
     "mnli_matched": GLUE["mnli"], "mnli_mismatched": GLUE["mnli"],
 }
 
-#: The names of two columns that make a pair wherever they stand together: GLUE's, then SQuAD's,
-#: then the tokenizer's own words.
+#: The names of two columns that make a pair wherever they stand together: GLUE's, then those of
+#: SQuAD, of the tokenizer's own words, and of other data that many use (FEVER, SICK, PAWS-X, MS MARCO).
 PAIR_COLUMNS = (
     *dict.fromkeys(task.columns for task in GLUE.values() if task.pair),
-    ("question", "context"), ("text", "text_pair"),
+    ("question", "context"), ("text", "text_pair"), ("text1", "text2"), ("text_a", "text_b"),
+    ("sentence_A", "sentence_B"), ("claim", "evidence"), ("query", "passage"), ("query", "document"),
+    ("anchor", "positive"),
 )
