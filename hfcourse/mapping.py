@@ -15,6 +15,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Value
 from .display import Chart, Table
 from .ground import checks
 from .ground.mapped import map_texts, seconds_to_map
+from .ground.problems import check_splits, feature_names, name_advice
 from hfcourse.ground.tables import (
     check_table, columns_named, is_text, listed, split_called, splits_by_name,
     text_columns)
@@ -92,13 +93,16 @@ def _stay(ds: Dataset, texts: Sequence[str], wanted: Sequence[str]) -> tuple[str
     return tuple(stay)
 
 
-def _advice(ds: Dataset, kept: Sequence[str], limit: int | None) -> tuple[str, ...]:
+def _advice(
+    splits: Sequence[Dataset], kept: Sequence[str], limit: int | None,
+) -> tuple[str, ...]:
     "What a reader should know before training on these columns."
     advice = []
     for name in _LABELS:
-        if name in kept and is_text(ds.features[name]):
+        if name in kept and is_text(splits[0].features[name]):
+            words = [word for ds in splits for word in ds.unique(name)]
             advice.append(f"{name} holds words, and a model is trained on numbers: "
-                          f"use ds.class_encode_column({name!r}) first.")
+                          f"{name_advice(name, words)}.")
     if limit is None:
         advice.append("the tokenizer names no limit, so nothing is cut: "
                       "give max_length if the model has one.")
@@ -115,7 +119,8 @@ def choose(
     keep: str | Sequence[str] = (),  # columns to keep besides labels and numbers
 ) -> Choices:  # shows itself
     "Say what `tokenize` would do with a dataset."
-    one = next(iter(splits_by_name(ds).values()))
+    splits = splits_by_name(ds)
+    one = next(iter(splits.values()))
     if columns is None:
         texts = text_columns(one)
     else:
@@ -128,7 +133,8 @@ def choose(
     kept = _stay(one, texts, columns_named(keep, one, "keep"))
     dropped = tuple(name for name in one.column_names if name not in kept)
     limit = _limit(tokenizer, len(texts) == 2, max_length)
-    return Choices(texts, kept, dropped, limit, workers, _advice(one, kept, limit))
+    advice = _advice(list(splits.values()), kept, limit)
+    return Choices(texts, kept, dropped, limit, workers, advice)
 
 # %% ../nbs/08_mapping.ipynb #c9a371b9
 def tokenize(
@@ -148,6 +154,9 @@ def tokenize(
         warn(advice, stacklevel=2)
     for name, rows in splits.items():
         check_table(rows, split_called(name), choices.texts, _LABELS)
+    for label in {*_LABELS} & {*choices.kept}:
+        check_splits({str(name): feature_names(rows.features[label])
+                      for name, rows in splits.items()})
     done = {}
     for name, rows in splits.items():
         done[name] = map_texts(

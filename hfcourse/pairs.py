@@ -7,6 +7,7 @@ __all__ = ['EncodedPair', 'encode_pair', 'Baseline', 'overlap_baseline', 'cosine
 
 # %% ../nbs/04_pairs.ipynb #a6316642
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,16 +115,27 @@ def encode_pair(
         [texts[i] for i in stay], (sizes[0] - kept[0], sizes[1] - kept[1]))
 
 # %% ../nbs/04_pairs.ipynb #6778daab
-_WORD = re.compile(r"\w+(?:['’]\w+)?")  # don't is one word
+# Thai, Lao, Burmese, Khmer, Japanese, Chinese: nothing stands between words
+_ALONE = (r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
+          r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f")
+# don't is one word; a letter of those scripts is one, and so is a sign such as 👍
+_WORD = re.compile(rf"[{_ALONE}]|[^\W{_ALONE}]+(?:['’][^\W{_ALONE}]+)?|[^\w\s]")
 
 
 def _words(text: str) -> set[str]:
-    "The different words of a text, in small letters."
-    return set(_WORD.findall(text.lower()))
+    "The different words of a text, in small letters; of a text without any, its signs."
+    found = set(_WORD.findall(text.lower()))
+    words = {word for word in found if not _is_mark(word)}
+    return words or found
+
+
+def _is_mark(word: str) -> bool:
+    "Whether it is a mark between words, and no sign that means something, as 👍 does."
+    return len(word) == 1 and unicodedata.category(word)[0] in "PZ"
 
 
 def _overlap(first: list[str], second: list[str]) -> list[float]:
-    "For each pair the share of words in common; two texts without words are the same."
+    "For each pair the share of words in common; two empty texts are the same."
     shares = []
     for pair in zip(first, second, strict=True):
         one, other = map(_words, pair)

@@ -183,18 +183,16 @@ def test_any_table_is_read_as_it_was_written_or_refused_with_what_to_give(data, 
     if quoting == csv.QUOTE_NONE:  # then a text cannot hold what ends it, and a first mark would be one around it
         rows = [tuple(cell.replace(separator, " ").replace("\n", " ") if isinstance(cell, str) else cell for cell in row)
                 for row in rows]
+        rows = [row if len(row) > 1 or str(row[0]) else ("x",) for row in rows]
     out = io.StringIO()
     marks = {} if quoting != csv.QUOTE_NONE else {"quotechar": None}
     csv.writer(out, delimiter=separator, quoting=quoting, lineterminator="\n", **marks).writerows([names, *rows])
     path = written(tmp_path / f"it.{data.draw(st.sampled_from(['csv', 'tsv']))}", out.getvalue(), encoding)
     said = {"separator": separator, "quoting": quoting != csv.QUOTE_NONE, "encoding": encoding, "columns": [
         name for name, kind in zip(names, kinds, strict=True) if kind in ("texts", "words", "letters")]}
-    expected = [tuple(row) for row in rows if len(names) > 1 or str(row[0])]  # a line that is empty is no row
-    if not expected:
-        return
     right = train(path, **said)
     assert list(right) == names
-    for name, kind, wanted in zip(names, kinds, zip(*expected, strict=True), strict=True):
+    for name, kind, wanted in zip(names, kinds, zip(*rows, strict=True), strict=True):
         assert right[name] == pytest.approx(list(wanted)) if kind == "shares" else right[name] == list(wanted)
     try:
         found = train(path, columns=said["columns"])

@@ -181,9 +181,10 @@ def text_columns(
     likely = [name for name in strings if name.strip("_").lower().split("_")[-1] not in _NO_TEXT and not name.startswith("__")]
     varied = [name for name in likely if not _is_repeated(values[name]) or (len(strings) == 1 and name.lower() in _NAMED_TEXT)]
     if known or len(varied) != 1:
-        looks = ", ".join(_looks(name, values[name]) for name in strings)[:500] or "none of strings"
+        looks = ", ".join(_looks(name, values[name]) for name in strings)[:500]
+        of_strings = f"The columns of strings: {looks}" if looks else "No column holds strings"
         raise ValueError(
-            f"which columns hold the texts is not plain: {listed(first)}. The columns of strings: {looks}. "
+            f"which columns hold the texts is not plain: {listed(first)}. {of_strings}. "
             "Give columns=('name',) for single texts, or columns=('first', 'second') for pairs.")
     return (varied[0],)
 

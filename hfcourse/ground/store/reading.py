@@ -114,12 +114,12 @@ class _Tried:
     fault: str          # where it does not fit, in words; empty if it does
     marks: int          # quotation marks in the cells
     needed: bool        # whether a cell holds a separator or a line's end
-    around: list[bool]  # for each column whether every cell has marks around it
+    around: list[bool]  # for each column whether every cell has marks around it; then whether every name has
 
 
 def _tried(path: Path, form: Form) -> _Tried:
     "Read the whole file in one form."
-    columns, marks, needed, number = 0, 0, False, 0
+    columns, marks, needed, named, number = 0, 0, False, False, 0
     around: list[bool] = []
     fault = ""
     try:
@@ -127,6 +127,7 @@ def _tried(path: Path, form: Form) -> _Tried:
             if not columns:
                 columns = len(cells)
                 around = [True] * columns
+                named = all(map(_has_marks, cells))
                 continue
             if len(cells) != columns:
                 fault = f"row {number} has {len(cells)} columns and the first line {columns}"
@@ -134,11 +135,16 @@ def _tried(path: Path, form: Form) -> _Tried:
             for place, cell in enumerate(cells):
                 if '"' in cell:
                     marks += cell.count('"')
-                around[place] = around[place] and len(cell) > 1 and cell[0] == cell[-1] == '"'
+                around[place] = around[place] and _has_marks(cell)
                 needed = needed or form.separator in cell or "\n" in cell
     except csv.Error as error:
         fault = f"after row {number} a quotation mark is not closed as it should be ({error})"
-    return _Tried(columns, fault, marks, needed, around)
+    return _Tried(columns, fault, marks, needed, [*around, named])
+
+
+def _has_marks(cell: str) -> bool:
+    "Whether a cell begins and ends with a quotation mark."
+    return len(cell) > 1 and cell[0] == cell[-1] == '"'
 
 
 def _quoted(path: Path, encoding: str, separator: str) -> tuple[Form | None, str]:
@@ -156,7 +162,7 @@ def _quoted(path: Path, encoding: str, separator: str) -> tuple[Form | None, str
         return (without if taken.fault else with_marks), ""
     with _lines(path, encoding) as lines:
         doubled = any('""' in line for line in lines)
-    around = left.marks > 0 and any(left.around)
+    around = any(left.around)
     if separator == "\t" and not (taken.needed or doubled or around):
         return without, ""
     return with_marks, ""
