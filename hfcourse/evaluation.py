@@ -14,6 +14,7 @@ import numpy as np
 from .assets import metric
 from .ground import checks
 from .ground.checks import as_labels, as_numbers, as_texts
+from .ground.problems import nameless
 from .ground.report import Report
 from .ground.store.tasks import TASKS
 
@@ -22,7 +23,9 @@ _all_ = ["Report"]
 # %% ../nbs/11_evaluation.ipynb #10b63a12
 def _facts(task: str | None) -> tuple[int, tuple[str, ...]]:
     "How many labels a task has, 0 for any number and for scores, and its figures."
-    return (0, ("accuracy",)) if task is None else (len(TASKS[task].labels), TASKS[task].metrics)
+    if task is None:
+        return 0, ("accuracy", "f1_macro", "f1_weighted")
+    return len(TASKS[task].labels), TASKS[task].metrics
 
 
 def _confusion(references: np.ndarray, answers: np.ndarray, size: int) -> np.ndarray:
@@ -37,12 +40,22 @@ def _figure(name: str, counts: np.ndarray) -> float:
     rows = float(counts.sum())
     if name == "accuracy":
         return float(counts.trace() / rows)
+    if name in ("f1_macro", "f1_weighted"):
+        return _mean_f1(counts, weighted=name == "f1_weighted")
     if name == "f1":
         above, below = 2 * counts[1, 1], right[1] + given[1]
     else:  # Matthews' correlation
         above = counts.trace() * rows - right @ given
         below = np.sqrt(rows**2 - right @ right) * np.sqrt(rows**2 - given @ given)
     return float(above / below) if below else float("nan")
+
+
+def _mean_f1(counts: np.ndarray, weighted: bool) -> float:
+    "The mean of the labels' F1, each counted once, or by its rows; what never occurs is left out."
+    right, both = counts.sum(axis=1), counts.sum(axis=1) + counts.sum(axis=0)
+    there = both > 0
+    each = 2 * counts.diagonal()[there] / both[there]
+    return float(np.average(each, weights=right[there] if weighted else None))
 
 # %% ../nbs/11_evaluation.ipynb #c92d9dd5
 _Rows = tuple[np.ndarray, np.ndarray, Any]
@@ -80,10 +93,15 @@ def _scores(given: np.ndarray, right: np.ndarray) -> _Rows:
 
 # %% ../nbs/11_evaluation.ipynb #61d57b17
 def metrics_for(
-    task: str,  # a GLUE task, or `"pairs"`
+    task: str | None = None,  # a GLUE task or `"pairs"`; None for labels of your own
+    *,
+    labels: Any = None,       # the names of your labels by their number, or how many
 ) -> Callable[[Any], dict[str, float]]:  # takes an EvalPrediction or `(predictions, references)`
-    "What `Trainer(compute_metrics=...)` takes: a task's figures, from logits, tuples, answers or scores."
-    scorer = metric(task)
+    "What `Trainer(compute_metrics=...)` takes: figures, from logits, tuples, answers or scores."
+    names = _names_of(labels, task)
+    if task is None and not names:
+        raise ValueError("there is no task: give labels=[...], their names, or how many.")
+    scorer = None if task is None else metric(task)
 
     def compute_metrics(prediction: Any) -> dict[str, float]:
         "The figures of one evaluation."
@@ -92,12 +110,25 @@ def metrics_for(
         if not isinstance(prediction, (tuple, list)) or len(prediction) != 2:
             raise TypeError(f"the prediction is {type(prediction).__name__}: "
                             "give an EvalPrediction or (predictions, references).")
-        answers, references, _ = _read(prediction[0], prediction[1], task)
+        answers, references, _ = _read(prediction[0], prediction[1], task, names)
+        if scorer is None:
+            scored = _facts(None)[1]
+            return dict(zip(scored, map(float, _figures(scored, len(names), references, answers)),
+                            strict=True))
         figures: dict[str, float] | None = scorer.compute(
             predictions=answers, references=references)
         return figures or {}
 
+    known = names or list(TASKS[task].labels if task else ())
+    compute_metrics.labels = known  # type: ignore[attr-defined]  # fine_tune compares them
     return compute_metrics
+
+
+def _names_of(labels: Any, task: str | None) -> list[str]:
+    "The names of labels, where they are given by names or by how many there are."
+    if isinstance(labels, (int, np.integer)) and not isinstance(labels, bool):
+        return nameless(checks.whole(labels, "labels", 2, 1000))
+    return _names(labels, task)
 
 # %% ../nbs/11_evaluation.ipynb #c532ca6b
 def _drawn(
@@ -180,6 +211,16 @@ def _figures(
     return np.stack([_figures(names, size, *draw) for draw in draws], axis=-1)
 
 
+def _figures_of_several(right: np.ndarray, given: np.ndarray) -> np.ndarray:
+    "Micro F1, macro F1, rows all right and F1 of each label, of marks (..., rows, labels)."
+    both = (right & given).sum(axis=-2)
+    either = right.sum(axis=-2) + given.sum(axis=-2)
+    each = 2 * both / np.maximum(either, 1)  # 0 where a label is neither there nor given
+    micro = 2 * both.sum(axis=-1) / np.maximum(either.sum(axis=-1), 1)
+    whole = (right == given).all(axis=-1).mean(axis=-1)
+    return np.stack([micro, each.mean(axis=-1), whole, *np.moveaxis(each, -1, 0)])
+
+
 def _correlations(
     names: Iterable[str], right: np.ndarray, scores: np.ndarray,
 ) -> np.ndarray:
@@ -250,6 +291,46 @@ def _of_labels(
             "bins": parts, "calibration_error": gap, "mistakes": mistakes}
 
 
+def _of_several(
+    given: np.ndarray, right: np.ndarray, texts: list[str], worst: int, names: list[str],
+) -> dict[str, Any]:
+    "The parts of a report on several labels a row."
+    from sklearn.metrics import precision_recall_fscore_support
+    rows: list[list[Any]] = []
+    for i, name in enumerate(names):
+        *shares, _ = precision_recall_fscore_support(
+            right[:, i], given[:, i], pos_label=1, average="binary", zero_division=np.nan)
+        rows.append([name, *map(_or_none, shares), int(right[:, i].sum())])
+    wrong = (right != given).sum(axis=-1)
+    mistakes = []
+    for i in np.argsort(-wrong, kind="stable")[:worst]:
+        if wrong[i]:
+            sides = (" + ".join(name for name, has in zip(names, side[i], strict=True) if has)
+                     for side in (right, given))
+            mistakes.append([int(i), texts[i], *sides, None])
+    return {"classes": rows, "confusion": [], "bins": [], "calibration_error": None,
+            "mistakes": mistakes}
+
+
+def _compared(
+    right: np.ndarray, answers: np.ndarray, accuracy: float, ends: list[float], names: list[str],
+) -> list[str]:
+    "What a model's answers are worth beside one label for all."
+    counts = np.bincount(right, minlength=len(names))
+    most = int(counts.argmax())
+    alike = counts[most] / len(right)
+    notes = []
+    if np.ptp(answers) == 0 and np.ptp(right) > 0:
+        notes.append(f"The model gives {names[answers[0]]} to every row.")
+    if ends[0] <= alike < 1:
+        notes.append(f"Accuracy is {accuracy:.3f}, from {ends[0]:.3f} to {ends[1]:.3f}, and {names[most]} for "
+                     f"every row would give {alike:.3f}: it is not shown that the model does better.")
+    absent = [names[i] for i in np.flatnonzero(counts == 0)]
+    if absent and len(names) > 2:
+        notes.append(f"No row has the label {', '.join(absent)[:200]}.")
+    return notes
+
+
 def _notes(right: np.ndarray, figures: dict[str, float | None]) -> list[str]:
     "What the rows cannot tell."
     notes = []
@@ -285,9 +366,9 @@ def _shown(texts: Any, rows: int) -> list[str]:
 
 def report(
     predictions: Any,  # logits (rows, labels), or answers; for stsb a score a row; of a tuple the first
-    references: Any,   # the right label of each row, or its name; for stsb the right score
+    references: Any,   # the right label of each row, or its name; 0 or 1 for each of several; a score
     *,
-    task: str | None = None,  # a GLUE task or `"pairs"`, whose figures to report; None: accuracy
+    task: str | None = None,  # a GLUE task or `"pairs"`, whose figures to report; None: accuracy and F1
     texts: Any = None,        # a text for each row, or a tuple of texts
     labels: Any = None,       # the names of the labels, by their number
     worst: int = 10,          # how many mistakes to keep
@@ -300,6 +381,8 @@ def report(
     draws, seed = checks.whole(draws, "draws"), checks.seed(seed)
     names = _names(labels, task)
     known, scored = _facts(task)
+    if task is None and _are_marks(references):
+        return _report_of_several(predictions, references, names, texts, worst, draws, seed)
     answers, right, logits = _read(predictions, references, task, names)
     shown = _shown(texts, len(right))
     if logits is not None and _are_probabilities(logits):
@@ -319,4 +402,45 @@ def report(
     ends = [None if value is None else [float(low[i]), float(high[i])] for i, value in enumerate(values)]
     figures = dict(zip(scored, values, strict=True))
     intervals = dict(zip(scored, ends, strict=True))
-    return Report(task, len(right), figures, intervals, _notes(right, figures), **parts)
+    notes = _notes(right, figures)
+    share, its_ends = figures.get("accuracy"), intervals.get("accuracy")
+    if share is not None and its_ends is not None:
+        notes += _compared(right, answers, share, its_ends, names)
+    return Report(task, len(right), figures, intervals, notes, **parts)
+
+
+def _are_marks(references: Any) -> bool:
+    "Whether each row has a list: several labels at once."
+    if hasattr(references, "ndim"):
+        return bool(references.ndim == 2 and references.shape[1] > 1)
+    return isinstance(references, (list, tuple)) and bool(references) and all(
+        isinstance(row, (list, tuple)) or getattr(row, "ndim", 0) == 1 for row in references)
+
+
+def _report_of_several(
+    predictions: Any, references: Any, names: list[str], texts: Any, worst: int, draws: int, seed: int,
+) -> Report:
+    "A report on several labels a row."
+    if isinstance(predictions, tuple) and predictions and getattr(predictions[0], "ndim", 0) > 0:
+        predictions = predictions[0]
+    logits, marks = as_numbers(predictions, "predictions"), as_numbers(references, "references")
+    if logits.shape != marks.shape or not np.isin(marks, (0, 1)).all():
+        raise ValueError(f"the predictions have the shape {logits.shape} and the references {marks.shape}: give a logit "
+                         "and a 0 or 1 for each label in each row.")
+    if names and len(names) != marks.shape[1]:
+        raise ValueError(f"there are {len(names)} labels for {marks.shape[1]} columns: give a name for each.")
+    names = names or [str(i) for i in range(marks.shape[1])]
+    given, right = logits > 0, marks > 0.5
+    scored = ["f1_micro", "f1_macro", "accuracy", *(f"f1_{name}" for name in names)]
+    drawn = _drawn(lambda rows: _figures_of_several(right[rows], given[rows]), len(right), draws, seed)
+    low, high = _middle(drawn, 0.95)
+    figures: dict[str, float | None] = dict(zip(scored, map(float, _figures_of_several(right, given)), strict=True))
+    intervals: dict[str, list[float] | None] = {}
+    for i, name in enumerate(scored):
+        intervals[name] = [float(low[i]), float(high[i])]
+    notes = [f"{len(right)} rows are few: the intervals are rough."] if len(right) < 30 else []
+    absent = [names[i] for i in np.flatnonzero(right.sum(axis=0) == 0)]
+    if absent:
+        notes.append(f"No row has the label {', '.join(absent)[:200]}.")
+    return Report(None, len(right), figures, intervals, notes,
+                  **_of_several(given, right, _shown(texts, len(right)), worst, names))

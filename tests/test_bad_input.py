@@ -52,7 +52,7 @@ WORDS = tokenization.word_vocabulary(["the cat sat"])
 COUNT, VERDICT = evaluation.metrics_for("mrpc"), evaluation.report([1, 0], [1, 1], draws=9)
 ROWS = {split: {"input_ids": [[2, 5, 3], [2, 6, 3]], "label": [0, 1]} for split in ("train", "validation")}
 DONE = training.fine_tune(copy.deepcopy(MODEL), TOKENIZER, ROWS, epochs=1, show=False)
-PAIR = {"one": ["The cat"], "two": ["A dog"], "label": [1]}
+PAIR = {"text1": ["The cat"], "text2": ["A dog"], "label": [1]}
 
 # One entry for each parameter that takes data. Parameters that take a model or a tokenizer itself are left to the type checker.
 CALLS = {
@@ -168,13 +168,13 @@ CALLS = {
                           lambda v: pairs.encode_pair(TOKENIZER, "a", "b", max_length=v),
                           lambda v: pairs.encode_pair(TOKENIZER, "a", "b", truncation=v)],
     "pairs.overlap_baseline": [lambda v: pairs.overlap_baseline(v, PAIR), lambda v: pairs.overlap_baseline(PAIR, v),
-                               lambda v: html_of(pairs.overlap_baseline(PAIR, {**PAIR, "two": [v]})),
+                               lambda v: html_of(pairs.overlap_baseline(PAIR, {**PAIR, "text2": [v]})),
                                lambda v: html_of(pairs.overlap_baseline({**PAIR, "label": [v]}, PAIR)),
                                lambda v: pairs.overlap_baseline(PAIR, PAIR, columns=v),
                                lambda v: pairs.overlap_baseline(PAIR, PAIR, label=v)],
     "pairs.cosine_baseline": [lambda v: pairs.cosine_baseline(v, PAIR, source=JUDGE),
                               lambda v: pairs.cosine_baseline(PAIR, v, source=JUDGE),
-                              lambda v: html_of(pairs.cosine_baseline(PAIR, {**PAIR, "two": [v]}, source=JUDGE)),
+                              lambda v: html_of(pairs.cosine_baseline(PAIR, {**PAIR, "text2": [v]}, source=JUDGE)),
                               lambda v: pairs.cosine_baseline(PAIR, PAIR, source=cut(v)),
                               lambda v: pairs.cosine_baseline(PAIR, PAIR, source=JUDGE, columns=v)],
     "ground.tables.splits_by_name": [tables.splits_by_name, lambda v: tables.splits_by_name({"a": v}),

@@ -34,6 +34,8 @@ def judged(task, references, answers):
     if task in ("cola", "ax"):
         return {"matthews_correlation": matthews_corrcoef(references, answers)}
     f1 = {"f1": f1_score(references, answers, zero_division=0)} if task in ("pairs", "mrpc", "qqp") else {}
+    if task is None:
+        f1 = {f"f1_{mean}": f1_score(references, answers, average=mean) for mean in ("macro", "weighted")}
     return {"accuracy": accuracy_score(references, answers), **f1}
 
 
@@ -359,7 +361,7 @@ def test_a_report_has_a_table():
 
 def test_predictions_by_name():
     "In the library's word; the old one is no argument."
-    assert report(predictions=[1, 0], references=[1, 0], draws=9).figures == {"accuracy": 1.0}
+    assert report(predictions=[1, 0], references=[1, 0], draws=9).figures == dict.fromkeys(("accuracy", "f1_macro", "f1_weighted"), 1.0)
     with pytest.raises(TypeError, match="unexpected keyword argument 'outputs'"):
         report(outputs=[1, 0], references=[1, 0])
 
@@ -380,3 +382,63 @@ def test_forms_of_outputs():
     for outputs, references in [(logits, column), ((np.array([[2.0, 1.0], [0.0, 3.0]]), np.zeros((2, 5, 7))), iter([0, 1])),
                                 ([[2, 1], [0, 3]], np.array([0.0, 1.0])), (np.array([[2.0, 1.0], [0.0, 3.0]]), [False, True])]:
         assert report(outputs, references, task="mrpc", draws=9) == expected
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data(), size=st.integers(2, 6))
+def test_the_figures_of_own_labels_are_those_of_scikit_learn(data, size):
+    "Accuracy and both means of F1, for any number of labels, also where some never occur."
+    rows = data.draw(st.lists(st.tuples(st.integers(0, size - 1), st.integers(0, size - 1)), min_size=1, max_size=30))
+    right, answers = map(np.array, zip(*rows, strict=True))
+    found = metrics_for(labels=size)((np.eye(size)[answers], right))
+    expected = {"accuracy": (right == answers).mean(), "f1_macro": f1_score(right, answers, average="macro"),
+                "f1_weighted": f1_score(right, answers, average="weighted")}
+    assert found == pytest.approx(expected)
+    assert report(answers, right, labels=[f"label {i}" for i in range(size)], draws=9).figures == pytest.approx(expected)
+
+
+def test_the_intervals_of_own_labels_are_those_of_draws_by_hand():
+    "Each figure is computed anew for each draw of the rows."
+    rng = np.random.default_rng(3)
+    right = rng.integers(0, 3, 60)
+    answers = np.where(rng.random(60) < 0.7, right, rng.integers(0, 3, 60))
+    made = report(answers, right, draws=400, seed=5)
+    for name, mean in (("f1_macro", "macro"), ("f1_weighted", "weighted")):
+        low, high = bootstrap_interval(lambda a, b, mean=mean: f1_score(a, b, average=mean), right, answers, draws=400, seed=5)
+        assert made.intervals[name] == pytest.approx([low, high])
+
+
+def test_several_labels_a_row():
+    "Micro and macro F1, rows all right, F1 of each label: scikit-learn's, with intervals; mistakes by the labels that are wrong."
+    rng = np.random.default_rng(0)
+    right = rng.integers(0, 2, (80, 3))
+    logits = rng.normal(size=(80, 3)) + 2 * right - 1
+    made = report(logits, right, labels=["sad", "long", "new"], draws=200)
+    given = logits > 0
+    each = f1_score(right, given, average=None)
+    assert made.figures == pytest.approx({
+        "f1_micro": f1_score(right, given, average="micro"), "f1_macro": f1_score(right, given, average="macro"),
+        "accuracy": (right == given).all(axis=1).mean(), "f1_sad": each[0], "f1_long": each[1], "f1_new": each[2]})
+    low, high = bootstrap_interval(lambda a, b: f1_score(a, b, average="macro"), right, given.astype(int), draws=200)
+    assert made.intervals["f1_macro"] == pytest.approx([low, high])
+    assert [row[0] for row in made.classes] == ["sad", "long", "new"] and made.mistakes[0][2:4] != ["", ""] and made._repr_html_()
+    wrong = (right != given).sum(axis=1)
+    assert wrong[[row[0] for row in made.mistakes]].tolist() == sorted(wrong, reverse=True)[:len(made.mistakes)]
+    with pytest.raises(ValueError, match=r"shape \(80, 2\) and the references \(80, 3\): give a logit and a 0 or 1"):
+        report(logits[:, :2], right)
+    with pytest.raises(ValueError, match="there are 2 labels for 3 columns: give a name for each"):
+        report(logits, right, labels=["a", "b"])
+    with pytest.raises(ValueError, match="on several labels a row, and has no confusion matrix: use"):
+        made.matrix()
+
+
+@pytest.mark.parametrize("answers, says", [
+    ([0] * 40, "The model gives no to every row."), ([0] * 40, "no for every row would give 0.750: it is not shown"),
+    ([0] * 30 + [1] * 2 + [0] * 8, "it is not shown that the model does better")])
+def test_what_answers_are_worth_beside_one_label_for_all(answers, says):
+    "A model that learnt nothing looks right three times of four."
+    made = report(answers, [0] * 30 + [1] * 10, labels=["no", "yes"], draws=500)
+    assert any(says in note for note in made.notes)
+    right = report([0] * 30 + [1] * 10, [0] * 30 + [1] * 10, labels=["no", "yes"], draws=500)
+    assert right.notes == []
+    assert "No row has the label perhaps." in report([0, 1], [0, 1], labels=["no", "yes", "perhaps"], draws=9).notes

@@ -189,8 +189,9 @@ def test_another_limit_column_or_tokenizer_is_not_read_from_the_cache(tmp_path):
     "Each choice that changes the ids changes the fingerprint."
     Dataset.from_dict({"text": ["The cat sat."], "title": ["A dog slept."]}).save_to_disk(tmp_path)
     rows = load_from_disk(tmp_path)
-    choices = [{}, {"max_length": 5}, {"columns": "text"}, {"columns": ("title", "text")}]
-    done = [tokenize(rows, TOKENIZER, **options) for options in choices] + [tokenize(rows, TOKENIZERS["distilbert"])]
+    both = ("text", "title")
+    choices = [{"columns": both}, {"columns": both, "max_length": 5}, {"columns": "text"}, {"columns": ("title", "text")}]
+    done = [tokenize(rows, TOKENIZER, **options) for options in choices] + [tokenize(rows, TOKENIZERS["distilbert"], columns=both)]
     assert len({one.cache_files[0]["filename"] for one in done}) == len(done)
     for options, one in zip(choices, done, strict=False):
         fresh = tokenize({name: rows[name][:] for name in rows.column_names}, TOKENIZER, **options)

@@ -16,7 +16,7 @@ PIECES = ["the", "cat", "sat", "on", "a", "mat", ",", "unhappily", "[SEP]", "</s
 TEXT = st.lists(st.sampled_from(PIECES), max_size=9).map(" ".join)
 WORD = st.sampled_from(["cat", "dog", "sat", "mat", "The", "it's", "7"])
 SENTENCE = st.lists(WORD, max_size=6).map(" ".join)
-ROW = st.fixed_dictionaries({"one": SENTENCE, "two": SENTENCE, "label": st.sampled_from([0, 1, 2])})
+ROW = st.fixed_dictionaries({"text1": SENTENCE, "text2": SENTENCE, "label": st.sampled_from([0, 1, 2])})
 ROWS = st.lists(ROW, min_size=1, max_size=12)
 TRAIN = {"premise": ["the cat sat"] * 4, "hypothesis": ["the cat sat", "the cat sat down", "a dog slept", "we read the book"],
          "label": ["yes", "yes", "no", "no"]}
@@ -99,7 +99,7 @@ def test_any_form_of_data_gives_the_same(rows, asked):
     assert overlap_baseline(Dataset.from_dict(train), Dataset.from_dict(test).to_iterable_dataset()) == found
     assert overlap_baseline({name: tuple(values) for name, values in train.items()},
                             {name: np.array(values) for name, values in test.items()}) == found
-    renamed = [{"text a": some["one"], "text b": some["two"], "y": some["label"], "note": some["one"]} for some in (train, test)]
+    renamed = [{"text a": some["text1"], "text b": some["text2"], "y": some["label"], "note": some["text1"]} for some in (train, test)]
     assert overlap_baseline(*renamed, columns=("text a", "text b"), label="y") == found
     named = [{**some, "label": [f"class {label}" for label in some["label"]]} for some in (train, test)]
     assert overlap_baseline(*named).answers == [f"class {answer}" for answer in found.answers]
@@ -147,13 +147,13 @@ def test_a_model_keeps_its_mode_and_a_head_is_left_out():
 def test_a_text_that_no_vector_can_be_made_of(architecture, text, says):
     "No pad token, too many ids."
     model, tokenizer = small_model(architecture)
-    data = {"one": [text], "two": ["b"], "label": [0]}
+    data = {"text1": [text], "text2": ["b"], "label": [0]}
     with pytest.raises(ValueError, match=says):
         cosine_baseline(data, data, source=(model, tokenizer))
     if architecture == "gpt2":
         tokenizer.pad_token = "!"
         with pytest.raises(ValueError, match="leave it out"):  # no special tokens, so an empty text has no ids
-            cosine_baseline({**data, "one": [""]}, data, source=(model, tokenizer))
+            cosine_baseline({**data, "text1": [""]}, data, source=(model, tokenizer))
 
 
 def test_values_give_their_tables():
@@ -165,22 +165,23 @@ def test_values_give_their_tables():
     assert found.table()._repr_html_() == found._repr_html_() and found.table().rows[0][-1] == found.accuracy
 
 
-ONE = {"one": ["a", "b"], "two": ["c", "d"], "label": [0, 1]}
+ONE = {"text1": ["a", "b"], "text2": ["c", "d"], "label": [0, 1]}
 BAD = {
     "all splits": ({"train": Dataset.from_dict(TRAIN)}, {}), "a DatasetDict": (DatasetDict(train=Dataset.from_dict(TRAIN)), {}),
-    "nothing": (None, {}), "an empty dictionary": ({}, {}), "empty columns": ({"one": [], "two": [], "label": []}, {}),
-    "a file's name": ("pairs.jsonl", {}), "rows": ([{"one": "a", "two": "b", "label": 1}], {}),
-    "one column of texts": ({"one": ["a"], "label": [1]}, {}), "three columns of texts": ({**ONE, "three": ["e", "f"]}, {}),
+    "nothing": (None, {}), "an empty dictionary": ({}, {}), "empty columns": ({"text1": [], "text2": [], "label": []}, {}),
+    "a file's name": ("pairs.jsonl", {}), "rows": ([{"text1": "a", "text2": "b", "label": 1}], {}),
+    "one column of texts": ({"text1": ["a"], "label": [1]}, {}),
+    "three columns of texts": ({"a": ["a"], "b": ["b"], "c": ["c"], "label": [1]}, {}),
     "two tasks at once": ({**TRAIN, "sentence1": ["a"] * 4, "sentence2": ["b"] * 4}, {}),
-    "no labels": ({"one": ["a"], "two": ["b"]}, {}), "hidden labels": ({**ONE, "label": [-1, -1]}, {}),
+    "no labels": ({"text1": ["a"], "text2": ["b"]}, {}), "hidden labels": ({**ONE, "label": [-1, -1]}, {}),
     "scores": ({**ONE, "label": [4.5, 1.0]}, {}), "a label that lacks": ({**ONE, "label": [0, None]}, {}),
     "a label of another kind": (ONE, {"label": 3}), "labels that are bytes": ({**ONE, "label": [b"a", b"b"]}, {}),
     "labels that are lists": ({**ONE, "label": [[0], [1]]}, {}),
-    "a text that lacks": ({**ONE, "two": ["a", None]}, {"columns": ("one", "two")}),
-    "half a character": ({**ONE, "two": ["a", "\ud800"]}, {}), "uneven columns": ({**ONE, "two": ["a"]}, {}),
-    "columns that are texts": ({"one": "ab", "two": "cd", "label": [1, 1]}, {}), "one column named": (ONE, {"columns": ("one",)}),
-    "a text for columns": (ONE, {"columns": "ab"}), "columns that are not there": (ONE, {"columns": ("one", "text")}),
-    "a label that is not there": (ONE, {"label": "y"}), "lists for names": (ONE, {"columns": (["one"], ["two"])}),
+    "a text that lacks": ({**ONE, "text2": ["a", None]}, {"columns": ("text1", "text2")}),
+    "half a character": ({**ONE, "text2": ["a", "\ud800"]}, {}), "uneven columns": ({**ONE, "text2": ["a"]}, {}),
+    "columns that are texts": ({"text1": "ab", "text2": "cd", "label": [1, 1]}, {}), "one column named": (ONE, {"columns": ("text1",)}),
+    "a text for columns": (ONE, {"columns": "ab"}), "columns that are not there": (ONE, {"columns": ("text1", "text")}),
+    "a label that is not there": (ONE, {"label": "y"}), "lists for names": (ONE, {"columns": (["text1"], ["text2"])}),
     "other labels": ({**TRAIN, "label": [0, 1, 0, 1]}, {}),
 }
 

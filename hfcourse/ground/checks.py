@@ -54,7 +54,8 @@ def check_texts(
     "A list of checked texts, from one text or from several."
     if isinstance(texts, str):
         return [check_text(texts, what)]
-    if texts is None or isinstance(texts, (bytes, Mapping)):
+    is_something = isinstance(texts, Iterable) or hasattr(texts, "columns")
+    if isinstance(texts, (bytes, Mapping)) or not is_something:
         raise TypeError(f"{what} is {type(texts).__name__}: give a string or a list of strings.")
     return [check_text(text, f"{what} {i}") for i, text in enumerate(in_order(texts, what))]
 

@@ -30,8 +30,9 @@ class Report:
 
     def matrix(self) -> Table:
         "The confusion matrix as shares: of each right label, how many got which answer."
-        if not self.classes:
-            raise ValueError("the report is on scores and has no confusion matrix: use its chart or its mistakes.")
+        if not self.confusion:
+            raise ValueError("the report is on scores, or on several labels a row, and has no confusion matrix: "
+                             "use its classes or its mistakes.")
         names = [row[0] for row in self.classes]
         shares = [[count / (sum(line) or 1) for count in line] for line in self.confusion]
         lines = [f"{name} ({sum(line)})" for name, line in zip(names, self.confusion, strict=True)]
@@ -87,7 +88,7 @@ class Report:
             parts.append(Table(["note"], [[note] for note in self.notes]))
         if self.classes:
             parts.append(Table(["label", "precision", "recall", "F1", "rows"], self.classes))
-        if 0 < len(self.classes) <= 30:  # more would fill the page
+        if 0 < len(self.confusion) <= 30:  # more would fill the page
             parts.append(self.matrix())
         if self.bins:
             parts.append(self.chart())

@@ -310,14 +310,16 @@ def prepare(
     lengths = [len(ids or []) for ids in train["input_ids"][:]]
     problem = problems.problem_of(train["labels"][:], lengths, problem)
     names = _label_names(labels, train, problem)
+    known = getattr(compute, "labels", None) or []  # figures of a task know what its labels are called
+    if known:
+        problems.agreed_names(known, names, whose="compute_metrics")
     model = classifier(model, names, problem=problem, seed=settings["seed"])
     names = list(label_names(model).values())
     splits = fitting(splits, model, tokenizer, problem=problem)
     weights = label_weights(class_weights, splits["train"]["labels"][:], problem, len(names))
     collate = collator(tokenizer, problem)
-    known = getattr(compute, "labels", None)  # figures of a task know what its labels are called
-    if known:
-        problems.agreed_names(known, names, whose="compute_metrics")
+    if known:  # where the data have no names, the checkpoint's count
+        problems.agreed_names(known, names, whose="compute_metrics", data="the model")
     compute = figures.figures_for(problem, names) if compute is None else compute
     best = figures.check_figures(
         compute, best, right_outputs(model, splits["validation"], collate, problem),
