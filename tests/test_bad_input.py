@@ -48,6 +48,8 @@ ROW = {"input_ids": SEEN.input_ids, "tokens": SEEN.tokens, "offsets": SEEN.offse
 LAYER, HIDDEN = attention.layers_of(MODEL)[0], [[[0.5] * 32] * 2]
 SAVED = tempfile.TemporaryDirectory()  # deleted when the tests end
 small("bert")[0].save_pretrained(SAVED.name)
+WRITTEN = f"{SAVED.name}/it.csv"
+Path(WRITTEN).write_text("text,label\nfine,1\n", encoding="utf-8")
 WORDS = tokenization.word_vocabulary(["the cat sat"])
 COUNT, VERDICT = evaluation.metrics_for("mrpc"), evaluation.report([1, 0], [1, 1], draws=9)
 ROWS = {split: {"input_ids": [[2, 5, 3], [2, 6, 3]], "label": [0, 1]} for split in ("train", "validation")}
@@ -86,7 +88,8 @@ CALLS = {
     "ground.answering.moved": [lambda v: answering.moved(pipe("text-classification", *JUDGE), v)],
     "ground.answering.reader_of": [lambda v: answering.reader_of(cut(v), {}), lambda v: answering.reader_of(JUDGE, {"top_k": v})],
     "assets.checkpoint": [lambda v: assets.checkpoint(cut(v))],
-    "assets.dataset": [assets.dataset],
+    "assets.dataset": [assets.dataset, *(lambda v, name=name: assets.dataset(WRITTEN, **{name: v}) for name in (
+        "separator", "encoding", "quoting", "missing", "columns", "labels"))],
     "assets.metric": [assets.metric],
     "assets.device": [assets.device],
     "assets.precision": [assets.precision],
@@ -113,7 +116,8 @@ CALLS = {
     "ground.checks.as_labels": [lambda v: checks.as_labels(checks.as_numbers([v], "rows"), "labels", 9)],
     "ground.checks.as_texts": [lambda v: checks.as_texts(v, "texts"), lambda v: checks.as_texts([v], "texts")],
     "ground.report.Report": [VERDICT.save, report.Report.load],
-    "evaluation.metrics_for": [evaluation.metrics_for, COUNT, lambda v: COUNT((v, [1])), lambda v: COUNT(([1], v)),
+    "evaluation.metrics_for": [evaluation.metrics_for, lambda v: evaluation.metrics_for(labels=v),
+                               lambda v: evaluation.metrics_for(labels=3)((v, [1])), COUNT, lambda v: COUNT((v, [1])), lambda v: COUNT(([1], v)),
                                lambda v: COUNT(([v], [1])), lambda v: COUNT(([[0.5, v]], [1]))],
     "evaluation.bootstrap_interval": [lambda v: evaluation.bootstrap_interval(len, v, draws=9),
                                       lambda v: evaluation.bootstrap_interval(len, [1], draws=v if isinstance(v, bool | str) else 9),
@@ -125,7 +129,8 @@ CALLS = {
                           lambda v: judged([v], [1], labels=["a", "b"]), lambda v: judged([1], [1], task=v),
                           lambda v: judged([1], [1], worst=v),
                           lambda v: judged([[1, 2]], [1], bins=v), lambda v: judged([v], [1.5], task="stsb"),
-                          lambda v: judged([1.5], v, task="stsb")],
+                          lambda v: judged([1.5], v, task="stsb"), lambda v: judged(v, [[0, 1]]),
+                          lambda v: judged([[0.5, -1]], [[v, 1]])],
     "display.show_value": [display.show_value],
     "display.shade": [lambda v: display.shade(v if isinstance(v, float) else 0.5)],
     "display.Table": [lambda v: html_of(display.Table(["a", "b"], [[v, 1.5]], shaded=["a", "b"]))],
@@ -180,6 +185,7 @@ CALLS = {
     "ground.tables.splits_by_name": [tables.splits_by_name, lambda v: tables.splits_by_name({"a": v}),
                               lambda v: tables.splits_by_name({"a": [v]})],
     "ground.tables.check_table": [lambda v: tables.check_table(tables.splits_by_name({"a": [v]})[None], "the data", ["a"])],
+    "ground.checks.in_order": [lambda v: list(checks.in_order(v, "it"))],
     "ground.tables.is_text": [tables.is_text],
     "ground.tables.columns_named": [lambda v: tables.columns_named(v, tables.splits_by_name({"a": ["b"]})[None], "columns")],
     "mapping.text_columns": [mapping.text_columns, lambda v: mapping.text_columns({"a": [v]}),
@@ -240,7 +246,7 @@ FILES = ("ground.trace.Trace", "ground.saving.save_json", "ground.saving.load_js
 NO_DATA = {  # what takes models and settings, or holds what another function checked
     "ground.tokenised.LABELS", "collation.STRATEGIES", "collation.Speed", "collation.PaddingCost", "collation.PaddingBill",
     "pipeline.activation", "ground.forward.task_of", "ground.forward.label_names", "ground.forward.longest_input",
-    "ground.forward.twin", "ground.forward.calm", "ground.forward.told",
+    "ground.forward.twin", "ground.forward.calm", "ground.forward.check_padding", "ground.forward.told",
     "ground.lengths.budgeted", "ground.lengths.cut_into", "ground.lengths.one_size", "ground.lengths.mean_pool",
     "ground.answering.Text", "ground.answering.Options", "ground.answering.FUNCTIONS", "ground.answering.Reader",
     "ground.answering.text_classifier", "ground.answering.with_model",
@@ -248,14 +254,15 @@ NO_DATA = {  # what takes models and settings, or holds what another function ch
     "ground.loading.name_of", "ground.loading.reading", "ground.small.ARCHITECTURES", "ground.small.TEXTS",
     "assets.quiet", "assets.AssetError", "tokenization.Steps", "attention.ENCODERS",
     "ground.tables.one_split", "ground.tables.split_called", "ground.tables.text_columns",  # mapping.text_columns tries it
-    "ground.tokenised.fingerprint", "ground.tokenised.splits_of", "ground.tokenised.label_advice",  # fine_tune tries these
-    "ground.problems.PROBLEMS", "ground.problems.label_fault", "ground.problems.feature_names", "ground.problems.nameless",
+    "ground.tokenised.fingerprint", "ground.tokenised.splits_of",  # fine_tune tries these
+    "ground.problems.PROBLEMS", "ground.problems.check_splits", "ground.problems.name_advice",
+    "ground.problems.label_fault", "ground.problems.feature_names", "ground.problems.nameless",
     "ground.problems.label_names_of", "ground.problems.are_nameless", "ground.problems.agreed_names", "ground.loading.in_full",
     "ground.tokenised.rows_of", "ground.tokenised.check_rows", "ground.tokenised.whole_numbers",
     "pipeline.Trace", "padding.combine", "padding.MaskEffect", "padding.Truncated", "padding.Windows",
     "models.Comparison", "heads.HEADS", "heads.Head", "heads.LoadReport",
     "evaluation.Report",
-    "ground.tables.listed", "mapping.Choices", "mapping.MapTimes",
+    "ground.tables.listed", "mapping.Choices", "mapping.MapTimes", "mapping.tokenize_and_align_labels",
     "training.FineTuned", "training.WORDS",
     "pairs.GLUE", "pairs.Task", "pairs.EncodedPair", "pairs.Baseline",
 }
