@@ -248,7 +248,7 @@ class Masks:
     ) -> Table:  # from each query (a row) to the keys (columns); 1 where it may look
         "Who may look at whom in one text."
         if kind not in ("encoder", "decoder", "cross"):
-            raise ValueError(f"there is no mask {kind!r}: "
+            raise ValueError(f"there is no mask {str(kind)[:60]!r}: "
                              "give encoder, decoder or cross.")
         masks: torch.Tensor = getattr(self, kind)
         mask = masks[checks.whole(row, "row", 0, len(masks) - 1), 0].int()

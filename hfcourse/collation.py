@@ -138,7 +138,7 @@ def padding_cost(
 ) -> PaddingCost:  # tokens, wasted share, batches, seconds, and the batches themselves
     "Put rows into batches, count the places they fill, and estimate an epoch's time."
     if strategy not in STRATEGIES or not isinstance(speed, Speed):
-        raise ValueError(f"{strategy!r} with {speed!r}: "
+        raise ValueError(f"{str(strategy)[:60]!r} with {str(speed)[:60]!r}: "
                          f"give one of {', '.join(STRATEGIES)}, and a Speed.")
     counts = lengths_of(lengths)
     size, width = checks.whole(batch_size, "batch_size"), checks.whole(width, "width")

@@ -179,7 +179,7 @@ class Chart:
         if not isinstance(self.lines, Mapping):
             raise TypeError(f"lines are {type(self.lines).__name__}: give names with numbers.")
         if not isinstance(self.logs, str) or self.logs not in ("", "x", "y", "xy"):
-            raise TypeError(f"logs is {self.logs!r}: give x, y or xy.")
+            raise TypeError(f"logs is {repr(self.logs)[:60]}: give x, y or xy.")
         _check_line("across", self.across)
         for name, numbers in self.lines.items():
             _check_line(name, numbers, len(self.across))

@@ -57,6 +57,17 @@ def _mean_f1(counts: np.ndarray, weighted: bool) -> float:
     each = 2 * counts.diagonal()[there] / both[there]
     return float(np.average(each, weights=right[there] if weighted else None))
 
+
+def _figures(
+    names: Iterable[str], size: int, right: np.ndarray, answers: np.ndarray,
+) -> np.ndarray:
+    "Some figures of answers along the last axis: (figures, ...)."
+    if right.ndim == 1:
+        counts = _confusion(right, answers, size)
+        return np.array([_figure(name, counts) for name in names])
+    draws = zip(right, answers, strict=True)
+    return np.stack([_figures(names, size, *draw) for draw in draws], axis=-1)
+
 # %% ../nbs/11_evaluation.ipynb #c92d9dd5
 _Rows = tuple[np.ndarray, np.ndarray, Any]
 
@@ -91,6 +102,25 @@ def _scores(given: np.ndarray, right: np.ndarray) -> _Rows:
                          "as a model with num_labels=1 does, and no argmax.")
     return scores.astype(float), right.astype(float), None
 
+
+def _names(labels: Any, task: str | None) -> list[str]:
+    "The names of the labels, none if none are given; `ValueError` if they do not fit the task."
+    if not (task is None or (isinstance(task, str) and task in TASKS)):
+        raise ValueError(f"the task is {str(task)[:40]!r}: give one of {', '.join(TASKS)}, or None.")
+    names = [] if labels is None else as_texts(labels, "labels")
+    known = _facts(task)[0]
+    if len(set(names)) < len(names) or (task and len(names) not in (0, known)):
+        wanted = f"{known} of them" if task else "one for each"
+        raise ValueError(f"the labels are {str(names)[:99]}: give different names, {wanted}.")
+    return names
+
+
+def _names_of(labels: Any, task: str | None) -> list[str]:
+    "The names of labels, where they are given by names or by how many there are."
+    if isinstance(labels, (int, np.integer)) and not isinstance(labels, bool):
+        return nameless(checks.whole(labels, "labels", 2, 1000))
+    return _names(labels, task)
+
 # %% ../nbs/11_evaluation.ipynb #61d57b17
 def metrics_for(
     task: str | None = None,  # a GLUE task or `"pairs"`; None for labels of your own
@@ -122,13 +152,6 @@ def metrics_for(
     known = names or list(TASKS[task].labels if task else ())
     compute_metrics.labels = known  # type: ignore[attr-defined]  # fine_tune compares them
     return compute_metrics
-
-
-def _names_of(labels: Any, task: str | None) -> list[str]:
-    "The names of labels, where they are given by names or by how many there are."
-    if isinstance(labels, (int, np.integer)) and not isinstance(labels, bool):
-        return nameless(checks.whole(labels, "labels", 2, 1000))
-    return _names(labels, task)
 
 # %% ../nbs/11_evaluation.ipynb #c532ca6b
 def _drawn(
@@ -169,7 +192,7 @@ def bootstrap_interval(
         raise ValueError(f"the columns have {lengths} rows: give at least one column, all of one length.")
     draws, seed = checks.whole(draws, "draws"), checks.seed(seed)
     if not isinstance(share, float) or not 0 < share < 1:
-        raise ValueError(f"share is {share!r}: give a number between 0 and 1, such as 0.95.")
+        raise ValueError(f"share is {checks.brief(share)}: give a number between 0 and 1, such as 0.95.")
 
     def of_each(picked: np.ndarray) -> np.ndarray:
         "The figure of each draw, along the last axis."
@@ -200,17 +223,6 @@ def _reliability(
     return bins, gap / len(said)
 
 # %% ../nbs/11_evaluation.ipynb #ea8f0ac4
-def _figures(
-    names: Iterable[str], size: int, right: np.ndarray, answers: np.ndarray,
-) -> np.ndarray:
-    "Some figures of answers along the last axis: (figures, ...)."
-    if right.ndim == 1:
-        counts = _confusion(right, answers, size)
-        return np.array([_figure(name, counts) for name in names])
-    draws = zip(right, answers, strict=True)
-    return np.stack([_figures(names, size, *draw) for draw in draws], axis=-1)
-
-
 def _figures_of_several(right: np.ndarray, given: np.ndarray) -> np.ndarray:
     "Micro F1, macro F1, rows all right and F1 of each label, of marks (..., rows, labels)."
     both = (right & given).sum(axis=-2)
@@ -342,18 +354,6 @@ def _notes(right: np.ndarray, figures: dict[str, float | None]) -> list[str]:
     return notes + [f"{name} is not defined for these rows." for name in undefined]
 
 # %% ../nbs/11_evaluation.ipynb #abb70564
-def _names(labels: Any, task: str | None) -> list[str]:
-    "The names of the labels, none if none are given; `ValueError` if they do not fit the task."
-    if not (task is None or (isinstance(task, str) and task in TASKS)):
-        raise ValueError(f"the task is {str(task)[:40]!r}: give one of {', '.join(TASKS)}, or None.")
-    names = [] if labels is None else as_texts(labels, "labels")
-    known = _facts(task)[0]
-    if len(set(names)) < len(names) or (task and len(names) not in (0, known)):
-        wanted = f"{known} of them" if task else "one for each"
-        raise ValueError(f"the labels are {str(names)[:99]}: give different names, {wanted}.")
-    return names
-
-
 def _shown(texts: Any, rows: int) -> list[str]:
     "A text for each row, empty if none are given."
     if texts is None:

@@ -72,7 +72,7 @@ def pad_batch(
 def _check_side(side: Any) -> None:
     "Raise unless a side is one of the two."
     if side not in ("left", "right"):
-        raise ValueError(f"padding_side is {side!r}: give 'left' or 'right'.")
+        raise ValueError(f"padding_side is {checks.brief(side)}: give 'left' or 'right'.")
 
 # %% ../nbs/03_padding.ipynb #95b7f591
 def _load(model: Any, tokenizer: Any) -> tuple[Any, Any]:

@@ -89,7 +89,7 @@ def encode_pair(
 ) -> EncodedPair:  # the library's row for the pair
     "Put two texts into one row, cut them to a length, and say what was lost."
     if truncation not in _TRUNCATIONS:
-        raise ValueError(f"truncation is {truncation!r}: "
+        raise ValueError(f"truncation is {checks.brief(truncation)}: "
                          f"give one of {', '.join(_TRUNCATIONS)}.")
     room = None if max_length is None else checks.whole(max_length, "max_length")
     check_text(first, "the first text")

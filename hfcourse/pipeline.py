@@ -99,7 +99,7 @@ def decode(
     "Turn logits into labels and scores, as the pipeline does."
     function = activation(model.config) if function is None else function
     if function not in ("softmax", "sigmoid", "none"):
-        raise ValueError(f"function {function!r} is unknown: "
+        raise ValueError(f"function {checks.brief(function)} is unknown: "
                          "give one of softmax, sigmoid, none.")
     if top_k is not None:
         top_k = checks.whole(top_k, "top_k")

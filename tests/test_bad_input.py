@@ -369,6 +369,7 @@ def works_or_explains(call, *values, may=()):
         where = Path(traceback.extract_tb(error.__traceback__)[-1].filename).resolve()
         told = f"{where}: {type(error).__name__}: {str(error)[:200]}"
         assert where.is_relative_to(PACKAGE) and REMEDY.search(str(error)), told
+        assert len(str(error)) < 2000, told  # a value of 100,000 characters does not fill the screen
     except may:
         pass
 

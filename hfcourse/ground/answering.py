@@ -60,7 +60,7 @@ def check_options(
         if name not in known:
             near = get_close_matches(name, known, n=1)
             meant = near[0] if near else f"one of {', '.join(known)}"
-            raise TypeError(f"predict knows no option {name!r}: give {meant}, or leave it out.")
+            raise TypeError(f"predict knows no option {checks.brief(name)}: give {meant}, or leave it out.")
     checked = dict(options)
     for name in ("top_k", "max_length"):
         if checked.get(name) is not None:
@@ -69,11 +69,11 @@ def check_options(
     # the library also takes a member of its own enumeration
     named = str(getattr(function, "name", function)).lower()
     if function is not None and named not in FUNCTIONS:
-        raise ValueError(f"function_to_apply {function!r} is unknown: "
+        raise ValueError(f"function_to_apply {checks.brief(function)} is unknown: "
                          f"give one of {', '.join(FUNCTIONS)}.")
     cut = checked.get("truncation", True)
     if not isinstance(cut, bool) and cut not in _TRUNCATIONS:
-        raise ValueError(f"truncation {cut!r} is unknown: "
+        raise ValueError(f"truncation {checks.brief(cut)} is unknown: "
                          f"give True, False or one of {', '.join(_TRUNCATIONS)}.")
     special = checked.get("add_special_tokens", True)
     if not isinstance(special, bool):

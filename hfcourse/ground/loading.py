@@ -31,7 +31,7 @@ _MEND = "Give a folder whose config, weights and tokenizer were saved together."
 
 def _refusal(source: Any, reason: str, mend: str = "") -> AssetError:
     "The error for a checkpoint that is there and cannot be loaded."
-    return AssetError(f"checkpoint {os.fspath(source)!r}", f"it cannot be loaded ({reason}).", mend or _MEND)
+    return AssetError(f"checkpoint {os.fspath(source)[:200]!r}", f"it cannot be loaded ({reason}).", mend or _MEND)
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def load_config(
     from transformers import AutoConfig
     name = as_name(source, "checkpoint")
     folder = local_folder(name) or checkpoint(name, tokenizer=False)
-    check_config(Path(folder), f"checkpoint {name!r}")
+    check_config(Path(folder), f"checkpoint {name[:200]!r}")
     with _explained(source):
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 

@@ -35,7 +35,7 @@ def device(
         found = None
     count = torch.accelerator.device_count() if found and found.type == best.type != "cpu" else 1
     if found is None or found.type not in ("cpu", best.type) or (found.index or 0) >= count:
-        raise ValueError(f"this machine has no device {wanted!r}: give \"auto\", \"cpu\" or \"{best.type}\".")
+        raise ValueError(f"this machine has no device {repr(wanted)[:60]}: give \"auto\", \"cpu\" or \"{best.type}\".")
     return found
 
 
@@ -54,7 +54,7 @@ def precision(
 ) -> str:  # `"bf16"` or `"fp32"`
     "The precision to compute in: bf16 where the hardware multiplies it; `ValueError` if bf16 is wanted where it does not."
     if wanted not in ("auto", "fp32", "bf16"):
-        raise ValueError(f"precision {wanted!r} is unknown: give \"auto\", \"fp32\" or \"bf16\".")
+        raise ValueError(f"precision {repr(wanted)[:60]} is unknown: give \"auto\", \"fp32\" or \"bf16\".")
     kind = (on or device()).type
     fast = _multiplies_bf16(kind)
     if wanted == "bf16" and not fast:

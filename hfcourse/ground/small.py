@@ -156,7 +156,7 @@ def small_tokenizer(
     "Make a tokenizer of the right kind from a few sentences; the same each time."
     import transformers
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"there is no small {architecture!r}: give one of {', '.join(ARCHITECTURES)}.")
+        raise ValueError(f"there is no small {checks.brief(architecture)}: give one of {', '.join(ARCHITECTURES)}.")
     family = _FAMILIES[architecture]
     tokenizer = family.make(family.special)
     tokenizer.add_special_tokens(list(family.special))
@@ -202,7 +202,7 @@ def small_model(
     import torch
     import transformers
     if task not in tuple(_CLASSES):  # whatever it is, a list also
-        raise ValueError(f"there is no small model for the task {task!r}: give one of {', '.join(_CLASSES)}.")
+        raise ValueError(f"there is no small model for the task {checks.brief(task)}: give one of {', '.join(_CLASSES)}.")
     labels, seed = checks.whole(labels, "labels", 1, 10_000), checks.seed(seed)
     tokenizer = small_tokenizer(architecture)
     wanted = {"vocab_size": len(tokenizer), **_SIZES[architecture]}

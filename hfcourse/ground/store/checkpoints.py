@@ -168,7 +168,7 @@ def checkpoint(
 ) -> str:  # a folder that `from_pretrained` takes
     "Find a checkpoint and check its files: whole, safetensors, no foreign code, the known sha256; else `AssetError`."
     name = as_name(name, "checkpoint")
-    sought = f"checkpoint {name!r}"
+    sought = f"checkpoint {name[:200]!r}"
     if name in _SHORT:
         chosen = setting("CHECKPOINT", name)
         if chosen is None or chosen == name:

@@ -85,7 +85,7 @@ def metric(
     "Load a GLUE task's metrics without a network."
     task = as_name(task, "metric")
     if task not in TASKS:
-        raise ValueError(f"there is no metric for the task {task!r}: "
+        raise ValueError(f"there is no metric for the task {task[:60]!r}: "
                          f"give one of {', '.join(TASKS)}.")
     import evaluate
     source = importlib.util.find_spec("hfcourse.ground.store.glue")

@@ -190,7 +190,7 @@ def from_hub(
 ) -> str:  # its folder in the Hub's cache, checked
     "Fetch a checkpoint from the Hub's cache or the Hub; `AssetError` if it cannot be had whole and safe."
     from huggingface_hub import snapshot_download
-    sought = f"checkpoint {repo!r}"
+    sought = f"checkpoint {repo[:200]!r}"
     check = partial(check_folder, tokenizer=tokenizer)
     try:
         folder = Path(snapshot_download(repo, revision=revision, local_files_only=True, **_WANTED))
