@@ -85,9 +85,8 @@ def kept(lesson: running.Lesson, folder: Path = KEPT) -> nbformat.NotebookNode |
         return None
     if old.metadata.get("run", {}).get("state") != state(notebook):
         return None
-    for number, cell in enumerate(old.cells):
-        if cell.cell_type == "code":  # text may have changed since
-            notebook.cells[number] = cell
+    ran = iter([cell for cell in old.cells if cell.cell_type == "code"])  # text may have changed since, and stand elsewhere
+    notebook.cells = [next(ran) if cell.cell_type == "code" else cell for cell in notebook.cells]
     notebook.metadata.run = old.metadata.run
     return notebook
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -451,3 +452,15 @@ def test_figures_with_names_of_their_own(monkeypatch):
     right = {name: rows.align_labels_with_mapping(order, "label") for name, rows in turned.items()}
     tuned = training.fine_tune(model, tokenizer, right, **QUICK, compute_metrics=evaluation.metrics_for("mrpc"))
     assert set(tuned.scores["validation"]) == {"loss", "accuracy", "f1"}
+
+
+def test_the_readmes_program_for_data_of_ones_own(root, call, tmp_path):
+    "As it stands there, on a file of sixty reviews: what it saves answers with the file's own names."
+    [program] = [block for block in re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+                 if "reviews.csv" in block]
+    lines = [f"a {word} film, number {i};{verdict}" for i in range(30) for word, verdict in (("great", "good"), ("boring", "bad"))]
+    (tmp_path / "reviews.csv").write_text("\n".join(["review;verdict", *lines]) + "\n", encoding="utf-8")
+    done = call("python", "-c", program, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "'label': 'good'" in done.stdout or "'label': 'bad'" in done.stdout
+    assert (tmp_path / "my-model" / "model.safetensors").is_file()

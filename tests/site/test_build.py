@@ -40,9 +40,11 @@ def test_what_ran_is_not_run_again_until_it_changes(lesson, tmp_path):
     times = [outputs.executed(made, folder=kept).cells[-1].outputs[0].data["text/plain"] for _ in range(2)]
     notebook = nbformat.read(made.path, as_version=4)
     notebook.cells[1].source = "Other words. Minutes: 6."
+    notebook.cells.insert(2, new_markdown_cell("A paragraph more."))
     nbformat.write(notebook, made.path)
     again = outputs.executed(made, folder=kept)
     assert times[0] == times[1] == again.cells[-1].outputs[0].data["text/plain"] and again.cells[1].source.startswith("Other")
+    assert [cell.source for cell in again.cells] == [cell.source for cell in notebook.cells]
     notebook.cells[-1].source += " + 0"
     nbformat.write(notebook, made.path)
     assert outputs.executed(made, folder=kept).cells[-1].outputs[0].data["text/plain"] != times[0]

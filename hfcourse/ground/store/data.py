@@ -42,7 +42,7 @@ def dataset(
     quoting: bool | None = None,   # whether quotation marks around texts are taken off; found out if None
     missing: str | Sequence[str] = (),  # the texts that stand for something missing, such as `"NA"`
     columns: str | Sequence[str] = (),  # columns of texts, also where all of them look like numbers
-    labels: str | None = None,     # the column of labels, whose names are numbered alike in all splits
+    labels: str | None = None,     # the column of labels: `label` from then on, its names numbered alike in all splits
 ) -> "DatasetDict":  # its splits; `info.description` of each says how it was read
     "Load a dataset by its short name or its path; `AssetError` if it cannot be had or read."
     name = as_name(name, "dataset")

@@ -348,7 +348,7 @@ class Wanted:
     quoting: bool | None = None    # whether quotation marks around texts are taken off
     missing: tuple[str, ...] = ()  # the texts that stand for something missing
     columns: tuple[str, ...] = ()  # the columns that hold texts, also where all of them look like numbers
-    labels: tuple[str, ...] = ()   # the column of labels, to be numbered alike in all splits; none or one
+    labels: tuple[str, ...] = ()   # the column of labels, to be called `label` and numbered alike in all splits; none or one
 
     @classmethod
     def of(
@@ -441,18 +441,20 @@ def _without(batch: dict[str, list[Any]], missing: tuple[str, ...]) -> dict[str,
             for name, values in batch.items()}
 
 
-def _numbered(data: "DatasetDict", label: str, sought: str) -> "DatasetDict":
-    "Labels that are names as numbers, the same ones in each split."
+def _numbered(data: "DatasetDict", column: str, sought: str) -> "DatasetDict":
+    "Labels under the name that the library knows; those that are names as numbers, the same ones in each split."
     from datasets import ClassLabel, Value
-    kinds = {str(getattr(rows.features[label], "dtype", "list")) for rows in data.values()}
-    if any(kind.startswith("float") for kind in kinds) or "list" in kinds:
-        raise AssetError(sought, f"the labels in {label!r} are {' and '.join(sorted(kinds))}.",
-                         "Leave labels out: fine_tune takes scores and lists as they are.")
-    if all("int" in kind for kind in kinds):
+    if column != "label":
+        if any("label" in rows.column_names for rows in data.values()):
+            raise AssetError(sought, f"{column[:60]!r} is to be the label, and there is a column 'label' already.",
+                             "Give labels='label', or take that column out of the file.")
+        data = data.rename_column(column, "label")
+    kinds = {str(getattr(rows.features["label"], "dtype", "list")) for rows in data.values()}
+    if not kinds <= {"string", "large_string", "bool"}:
         return data
-    data = data.cast_column(label, Value("string"))
-    names = sorted({value for rows in data.values() for value in rows.unique(label) if value is not None})
-    return data.cast_column(label, ClassLabel(names=names))
+    data = data.cast_column("label", Value("string"))
+    names = sorted({value for rows in data.values() for value in rows.unique("label") if value is not None})
+    return data.cast_column("label", ClassLabel(names=names))
 
 
 def read(

@@ -130,9 +130,11 @@ def test_labels_are_numbered_alike_in_all_splits(tmp_path):
     assert found["test"]["label"][:] == [1, 1] and found["train"].features["label"].names == ["neg", "pos"]
     numbers = written(tmp_path / "other" / "train.csv", "text,label\na,3\nb,5\n")
     assert train(numbers, labels="label")["label"] == [3, 5]
-    scores = written(tmp_path / "scores" / "train.csv", "text,label\na,0.5\nb,2\n")
-    with pytest.raises(AssetError, match=r"the labels in 'label' are float64. Leave labels out: fine_tune takes scores"):
-        dataset(str(scores), labels="label")
+    scores = written(tmp_path / "scores" / "train.csv", "text,stars,good\na,0.5,True\nb,2,False\n")
+    assert train(scores, labels="stars")["label"] == [0.5, 2.0] and train(scores, labels="good")["label"] == [1, 0]
+    both = written(tmp_path / "both" / "train.csv", "text,label,other\na,x,y\n")
+    with pytest.raises(AssetError, match=r"'other' is to be the label, and there is a column 'label' already. Give labels='label'"):
+        dataset(str(both), labels="other")
     with pytest.raises(AssetError, match=r"has no column 'verdict' among text, label. Give labels by names that are there"):
         dataset(str(tmp_path), labels="verdict")
 
