@@ -32,7 +32,7 @@ def encode(
     texts: str | Iterable[str],                         # one text or several
     text_pairs: str | Iterable[str] | None = None,      # as many second texts
 ) -> "transformers.BatchEncoding":  # tensors of shape (rows, length), padded
-    "Turn texts into one batch of numbers that the model takes."
+    "Turn texts into one batch of numbers that the model takes, short rows filled on the right."
     rows = check_texts(texts)
     pairs = None if text_pairs is None else check_texts(text_pairs, "text pair")
     if not rows:
@@ -45,7 +45,7 @@ def encode(
                          "set tokenizer.pad_token = tokenizer.eos_token, and then "
                          "model.config.pad_token_id = tokenizer.pad_token_id.")
     batch: transformers.BatchEncoding = tokenizer(
-        rows, pairs, padding=len(rows) > 1, return_tensors="pt")
+        rows, pairs, padding=len(rows) > 1, padding_side="right", return_tensors="pt")
     return batch
 
 # %% ../nbs/01_pipeline.ipynb #f2b030d5
