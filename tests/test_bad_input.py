@@ -256,7 +256,8 @@ NO_DATA = {  # what takes models and settings, or holds what another function ch
     "assets.quiet", "assets.AssetError", "tokenization.Steps", "attention.ENCODERS",
     "ground.tables.one_split", "ground.tables.split_called", "ground.tables.text_columns",  # mapping.text_columns tries it
     "ground.tokenised.fingerprint", "ground.tokenised.splits_of",  # fine_tune tries these
-    "ground.problems.PROBLEMS", "ground.problems.check_splits", "ground.problems.name_advice",
+    "ground.checks.brief", "ground.problems.PROBLEMS", "ground.problems.check_splits",
+    "ground.problems.name_advice",
     "ground.problems.label_fault", "ground.problems.feature_names", "ground.problems.nameless",
     "ground.problems.label_names_of", "ground.problems.are_nameless", "ground.problems.agreed_names", "ground.loading.in_full",
     "ground.tokenised.rows_of", "ground.tokenised.check_rows", "ground.tokenised.whole_numbers",

@@ -77,7 +77,7 @@ def check_options(
                          f"give True, False or one of {', '.join(_TRUNCATIONS)}.")
     special = checked.get("add_special_tokens", True)
     if not isinstance(special, bool):
-        raise TypeError(f"add_special_tokens is {special!r}: give True or False.")
+        raise TypeError(f"add_special_tokens is {checks.brief(special)}: give True or False.")
     return checked
 
 # %% ../../nbs/ground/answering.ipynb #5772f224

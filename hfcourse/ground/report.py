@@ -30,7 +30,7 @@ class Report:
 
     def matrix(self) -> Table:
         "The confusion matrix as shares: of each right label, how many got which answer."
-        if not self.confusion:
+        if not self.classes or not self.confusion:
             raise ValueError("the report is on scores, or on several labels a row, and has no confusion matrix: "
                              "use its classes or its mistakes.")
         names = [row[0] for row in self.classes]

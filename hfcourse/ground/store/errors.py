@@ -35,4 +35,4 @@ def why(
     if error.__cause__ is not None and type(error).__name__ in _WRAPPERS:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("For more information")]
-    return f"{type(error).__name__}: {' '.join(lines[:2]).rstrip('.')}"
+    return f"{type(error).__name__}: {' '.join(lines[:2])[:400].rstrip('.')}"
