@@ -41,7 +41,7 @@ docs: $(NPM)  ## The site, with every lesson's own outputs, in _build/site
 check: $(NPM)  ## In an environment that stands: what a change can break, in under three minutes
 	$(PYTEST) --changed -m "not slow and not site"
 
-# One worker runs the lessons, once, then builds the site from that run and looks at it; the others have the rest.
+# One worker runs the lessons, once; the others have the rest; whoever is free then builds the site from that run.
 test: $(NPM)  ## From nothing: everything that CI checks
 	$(PYTEST) -m "not slow"
 

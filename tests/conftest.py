@@ -30,14 +30,16 @@ def call():
     def run(*words, **options):
         words = [sys.executable if word == "python" else os.fspath(word) for word in words]
         env = {**os.environ, **options.pop("env", {}), "PYTHONUTF8": "1"}
-        return subprocess.run(words, capture_output=True, text=True, encoding="utf-8", timeout=900, env=env, **options)
+        return subprocess.run(words, capture_output=True, text=True, encoding="utf-8", timeout=3000, env=env, **options)
     return run
 
 
 def scope_of(nodeid: str) -> str:
-    "What one worker does in one go: a file; or the lessons' run and all that stands on it, the README and the site."
-    on_the_run = ("tests/site/", "tests/test_readme.py", "tests/test_cells.py::test_a_lesson_runs",
-                  "tests/test_repository.py::test_readme")
+    """What one worker does in one go: a file; the lessons' run and the README, which stands on it; or the site, which comes last. Whoever
+    takes the site waits for the lock of the lessons' run, and finds what it gave."""
+    if nodeid.startswith("tests/site/"):
+        return "the site"
+    on_the_run = ("tests/test_readme.py", "tests/test_cells.py::test_a_lesson_runs", "tests/test_repository.py::test_readme")
     return "the run" if nodeid.startswith(on_the_run) else nodeid.partition("::")[0]
 
 
