@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_model
 
 from ..checks import as_name
@@ -32,11 +33,13 @@ _KEPT = 3  # of one name: a checkout beside another one finds its own
 
 
 def _circumstances() -> dict[str, str]:
-    "What makes a model besides the facts of its run: libraries, and the code that trains."
+    "What makes a model besides the facts of its run: libraries, the code that trains, how the processor adds up."
     versions = {name: version(name) for name in _LIBRARIES}
     sources = sorted(Path(inputs.__file__).parent.glob("*.py"))
     code = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    return {**versions, "code": code}
+    # sums are taken in another order by other threads and other instructions, so the last bits differ
+    machine = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+    return {**versions, "code": code, "machine": machine}
 
 
 def stamp_of(
