@@ -72,7 +72,9 @@ def _stored(columns: Mapping[Any, Any]) -> Dataset:
         raise ValueError(f"the columns differ in length, {str(sizes)[:300]}: "
                          "give one value a row in each.")
     try:
-        return Dataset.from_dict(lists)
+        stored = Dataset.from_dict(lists)
+        stored.data.table.validate(full=True)  # bytes among texts would fail where they are read
+        return stored
     except Exception as error:  # each kind of value has an error of its own; the cause is kept
         first = str(error).partition("\n")[0][:200]
         raise ValueError(f"the columns cannot be stored ({first}): "
