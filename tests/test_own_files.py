@@ -164,6 +164,15 @@ def test_options_are_for_files(options):
         dataset("pairs", **options)
 
 
+def test_options_that_would_change_nothing_of_a_saved_dataset(tmp_path):
+    "What `save_to_disk` wrote is no text; labels are numbered all the same."
+    Dataset.from_dict({"text": ["NA", "so"], "label": ["b", "a"]}).save_to_disk(tmp_path)
+    for options in ({"missing": "NA"}, {"separator": ";"}, {"encoding": "latin-1"}, {"quoting": False}):
+        with pytest.raises(AssetError, match=r"written by save_to_disk, and is no file of text. Leave out separator"):
+            dataset(str(tmp_path), **options)
+    assert train(tmp_path, labels="label")["label"] == [1, 0]
+
+
 NAMES = st.lists(st.text("abcdefgh", min_size=1, max_size=6), min_size=1, max_size=4, unique=True)
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from('",;|\n'), max_size=12)
 CELLS = {"texts": TEXT, "numbers": st.integers(-10**6, 10**6),

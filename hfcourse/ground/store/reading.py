@@ -45,11 +45,15 @@ def encoding_of(
     encoding = wanted or found
     with _opened(path) as file:
         decoder, place = codecs.getincrementaldecoder(encoding)(), 0
-        while block := file.read(1 << 20):
+        ended = False
+        while not ended:
+            block = file.read(1 << 20)
+            ended = not block
+            begun = len(decoder.getstate()[0])  # bytes of a character that the block before cut
             try:
-                decoder.decode(block)
+                decoder.decode(block, final=ended)
             except UnicodeDecodeError as error:
-                at = place + error.start
+                at = place - begun + error.start
                 byte = error.object[error.start]
                 raise AssetError(
                     sought, f"byte {at} of {path.name}, 0x{byte:02x}, is no {encoding}.",
@@ -465,6 +469,9 @@ def read(
     "The splits of a reader's files; `AssetError` where they cannot be read, or have not what is asked for."
     from datasets import Dataset, DatasetDict, load_from_disk
     if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+        if wanted != Wanted(columns=wanted.columns, labels=wanted.labels):
+            raise AssetError(sought, f"{path.name} was written by save_to_disk, and is no file of text.",
+                             "Leave out separator, encoding, quoting and missing.")
         loaded = load_from_disk(path)
         data = DatasetDict({"train": loaded}) if isinstance(loaded, Dataset) else loaded
     else:
