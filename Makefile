@@ -9,7 +9,7 @@ PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --junitxml=_bui
 INPUTS := settings.ini setup.py pyproject.toml constraints.txt
 NPM    := docs/node_modules/.package-lock.json
 
-.PHONY: help course docs check test test-all test-gpu lab export readme bench measure lint clean
+.PHONY: help course docs check test test-all test-gpu lab export minutes readme bench measure lint clean
 help:  ## Show what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
@@ -54,8 +54,12 @@ test-gpu: $(VENV)/dev.stamp  ## The lessons, with the cells that need a GPU
 
 export: $(VENV)/dev.stamp  ## Notebooks to package: clean, export, README
 	$(BIN)/nbdev_clean
+	$(BIN)/python docs/form.py --write
 	$(BIN)/nbdev_export
 	$(BIN)/python docs/readme.py
+
+minutes: $(VENV)/dev.stamp  ## How long a reader needs for each lesson, computed
+	$(BIN)/python docs/form.py
 
 readme: $(VENV)/dev.stamp  ## README.md from the index notebook
 	$(BIN)/python docs/readme.py

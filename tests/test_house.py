@@ -21,13 +21,15 @@ PACKAGE = ROOT / "hfcourse"
 FIRST = json.loads((ROOT / "tests" / "support" / "first_edition.json").read_text(encoding="utf-8"))
 DOORS = {"assets", "display"}  # what every module may import, beside the ground
 #: The rooms of the ground from the floor up: a module imports from rooms before its own only.
-ROOMS = ["checks", "problems", "lengths", "small", "saving", "store.errors", "guard", "running",
+ROOMS = ["checks", "drawing", "mail", "problems", "lengths", "small", "saving", "store.errors", "guard", "running",
          "machine", "store.tasks", "store.files", "store.checkpoints", "store.reading",
          "store.data", "store.glue",
          "tables", "tokenised", "forward", "trace", "report", "loading", "answering",
          "tuning.batches", "tuning.runs", "tuning.words", "tuning.figures", "tuning.inputs",
          "tuning.trainer", "tuning.curves", "tuning.tune", "tuning.kept", "mapped",
-         "aligned"]
+         "aligned",
+         "stages", "vocabularies", "filling", "paired", "described", "attending", "attaching",
+         "choosing", "batching", "tuning.loop", "judging"]
 
 
 def name_of(path):
