@@ -42,13 +42,28 @@ def typed(text: str) -> str:
     return f"`` {text} ``" if looks and "`" not in text else re.sub(r"([\\`*_<>|\[\]$])", r"\\\1", text)
 
 
+SESSION, HALF_DAY = 90, 180  # minutes: what a class holds in one go
+
+
+def plan(what: str, lessons: list[course.Lesson], room: int) -> str:
+    "The lessons in order, put together as long as their minutes fit, and their sum."
+    parts: list[list[course.Lesson]] = [[]]
+    for lesson in lessons:
+        if parts[-1] and sum(one.minutes for one in parts[-1]) + lesson.minutes > room:
+            parts.append([])
+        parts[-1].append(lesson)
+    rows = [[number, ", ".join(one.name[:2] for one in part), sum(one.minutes for one in part)]
+            for number, part in enumerate(parts, 1)]
+    return table([what, "lessons", "minutes"], [*rows, ["all", "", sum(one.minutes for one in lessons)]])
+
+
 def sources() -> None:
     "Write everything that Sphinx reads."
     lessons = course.lessons()
     run(every())
     done = {lesson.name: executed(lesson) for lesson in every()}
-    taught = {lesson.name.split("_", 1)[1]: lesson for lesson in lessons}
     named = modules()
+    taught = {lesson.name.split("_", 1)[1]: lesson for lesson in lessons if lesson.name.split("_", 1)[1] in named}
     doors = [name for name in named if name not in taught and not name.startswith("ground.")]
     ground = [name for name in named if name.startswith("ground.")]
     for lesson in [INDEX, *lessons]:
@@ -71,6 +86,8 @@ def sources() -> None:
         "times": table(["lesson", "minutes to read", f"seconds to run on {cores()} CPU cores"], [
             [f"[{one.name[:2]}, {one.title}]({one.name}.ipynb)", one.minutes, f"{done[one.name].metadata.run.seconds:.0f}"]
             for one in lessons]),
+        "sessions": plan("session", lessons, SESSION),
+        "days": plan("half day", lessons, HALF_DAY),
         "rows": table(["lesson", "older notes", "now"], [
             [f"[{one.name[:2]}]({one.name}.ipynb)", typed(old), typed(now) + f"<br>the old form today: {typed(today)}" * bool(today)]
             for one in lessons for old, today, now in then_and_now(one, done[one.name])]),

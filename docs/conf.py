@@ -15,6 +15,7 @@ extensions = ["myst_nb", "extension", "sphinx.ext.autodoc", "sphinx.ext.viewcode
               "sphinx_copybutton", "sphinxext.opengraph"]
 exclude_patterns = ["extra"]
 taught = [path.stem.split("_", 1)[1] for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))]
+taught = [name for name in taught if (ROOT / "hfcourse" / f"{name}.py").exists()]  # lesson 00 teaches no module
 hfcourse_taught = ["assets", "display", "ground.trace", *taught]
 nitpicky = True
 smartquotes = False  # quotes in code stay straight

@@ -4,12 +4,14 @@ import importlib
 import re
 from configparser import ConfigParser
 
+import form
 import nbformat
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from outputs import ROOT, PageError
-from reference import home_of
+from reference import described_in
 
+from hfcourse import _HOMES as MOST_USED
 from hfcourse.ground import running as course
 
 config = ConfigParser(delimiters=["="])
@@ -24,35 +26,25 @@ def flags(source: str) -> dict[str, str]:
     return dict(FLAG.findall(source))
 
 
-def definitions(source: str) -> list[str]:
-    "The public names that a cell defines."
-    found = [node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-    return [name for name in found if not name.startswith("_")]
-
-
-def label(module: str | None, name: str) -> str:
-    "The place in a lesson where a name is defined; labels know no capitals, names do."
-    return f"written-{module}-{'class' if name[0].isupper() else 'name'}-{name.lower()}"
-
-
 def linked(text: str) -> str:
     "Links to files of the project that are no pages lead to the repository."
     return re.sub(r"\]\((?!https?:|#)([\w./-]+)(?<!\.ipynb)\)", rf"]({REPOSITORY}/\1)", text)
 
 
-def names_in(notebook: nbformat.NotebookNode, module: str | None) -> dict[str, str]:
-    "For each name of the package that the notebook imports or defines, where its reference is."
+def names_in(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    "For each name of the package that the notebook imports, where its reference is."
     found = {}
     for cell in notebook.cells:
         tree = ast.parse(cell.source) if cell.cell_type == "code" else ast.Module([], [])
         for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hfcourse."):
+            if isinstance(node, ast.ImportFrom) and node.module == "hfcourse":
+                found |= {alias.asname or alias.name: f"hfcourse.{MOST_USED[alias.name]}.{alias.name}"
+                          for alias in node.names if alias.name in MOST_USED}
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hfcourse."):
                 loaded = importlib.import_module(node.module)
-                for alias in node.names:  # a door hands names on: their reference is where they are defined
-                    home = home_of(loaded, alias.name)
-                    found[alias.asname or alias.name] = f"{home}.{alias.name}"
-        if (module and "exports" in flags(cell.source)) or "export" in flags(cell.source):
-            found |= {name: f"hfcourse.{module}.{name}" for name in definitions(cell.source)}
+                for alias in node.names:
+                    if alias.name in getattr(loaded, "__all__", ()):
+                        found[alias.asname or alias.name] = f"{described_in(loaded, alias.name)}.{alias.name}"
     return found
 
 
@@ -75,57 +67,64 @@ def check_pictures(name: str, number: int, cell: nbformat.NotebookNode) -> None:
                         "Draw with hfcourse.display.Chart, or give `alt`.")
 
 
-def head(lesson: course.Lesson, module: str, needs: str, run: nbformat.NotebookNode) -> str:
+def head(lesson: course.Lesson, module: str | None, needs: str, run: nbformat.NotebookNode) -> str:
     "What a reader wants to know first: minutes, needs, module, and the notebook to take along."
     needs = re.sub(r"\s*Minutes: \d+\.?", "", needs).strip()
+    gives = f"- gives [`hfcourse.{module}`](reference/{module}.md)\n" if module else ""
     return (f":::{{container}} lesson-head\n- **{lesson.minutes} minutes** to read\n"
-            f"- runs in **{run.seconds:.0f} seconds** on {run.cores} CPU cores\n"
-            f"- exports [`hfcourse.{module}`](reference/{module}.md)\n"
+            f"- runs in **{run.seconds:.0f} seconds** on {run.cores} CPU cores\n{gives}"
             f"- <a href=\"notebooks/{lesson.name}.ipynb\" download>the notebook</a>\n:::\n\n{needs}")
 
 
-def code(cell: nbformat.NotebookNode, number: int, module: str | None) -> list[nbformat.NotebookNode]:
+def unread(cell: nbformat.NotebookNode, number: int, source: str) -> str | None:
+    "What a cell is that is folded, in words; None for one that is read."
+    kinds = {type(node) for node in ast.parse(source).body} - {ast.Import, ast.ImportFrom}
+    if source.startswith("# Drawing"):
+        return "how this is drawn"
+    if source.startswith("# Proof"):
+        return "the proof" + source.splitlines()[0].removeprefix("# Proof")
+    if "export" in flags(cell.source):
+        defines = bool({ast.FunctionDef, ast.ClassDef} & kinds)
+        return "the helpers" if defines else "the module's imports"
+    at_the_head = number <= 7 and kinds <= {ast.Assign, ast.Expr} and not cell.outputs
+    if source.startswith(("import ", "from ", "# this project's own")) and (at_the_head or not kinds):
+        return "the lesson's imports"
+    return "this cell" if form.folded(cell) else None
+
+
+def code(cell: nbformat.NotebookNode, number: int) -> list[nbformat.NotebookNode]:
     "A code cell as the page shows it, with a place to link to where it defines something."
     given = flags(cell.source)
     source = FLAG.sub("", cell.source).strip("\n")
     if {"hide", "default_exp"} & given.keys() or not source:
         return []
     made = new_code_cell(source, outputs=cell.outputs, execution_count=cell.execution_count)
-    before, after = [], []
-    kinds = {type(node) for node in ast.parse(source).body} - {ast.Import, ast.ImportFrom}
-    helps = "export" in given and bool({ast.FunctionDef, ast.ClassDef} & kinds)
-    at_the_head = number <= 6 and kinds <= {ast.Assign, ast.Expr} and not cell.outputs
-    imports = source.startswith(("import ", "from ")) and (at_the_head or not kinds)
-    if helps or imports:
-        made.metadata.tags = ["hide-input"]  # there for whoever wants them
-        what = "the helpers" if helps else "the module's imports" if "export" in given else "the lesson's imports"
+    after = []
+    if what := unread(cell, number, source):
+        made.metadata.tags = ["hide-input"]  # there for whoever wants it
         made.metadata.mystnb = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}
     if given.get("echo") == "false":
         made.metadata.tags = ["remove-input"]
-    if "exports" in given:
-        before = [new_markdown_cell("\n".join(f"({label(module, name)})=" for name in definitions(source)))]
-        names = ", ".join(f"`{name}`" for name in definitions(source))
-        after = [new_markdown_cell(f":::{{container}} to-reference\nIn the reference: {names}\n:::")] if names else []
     if reason := course.why_skipped(cell.source):
         after = [new_markdown_cell(f"*Not run for this page: {reason}.*")]
-    return [*before, made, *after]
+    return [made, *after]
 
 
 def page(lesson: course.Lesson, notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     "The notebook that MyST-NB turns into a page."
     found = (flags(cell.source).get("default_exp") for cell in notebook.cells if cell.cell_type == "code")
     module = next(filter(None, found), None)
-    known = names_in(notebook, module)
+    known = names_in(notebook)
     for number, cell in enumerate(notebook.cells, 1):
         check_pictures(lesson.name, number, cell)
     cells = []
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code":
-            cells += code(cell, number, module)
+            cells += code(cell, number)
         elif number == 1:
             title, said = cell.source.split("\n", 1)
             cells.append(new_markdown_cell(f"{title}\n\n:::{{container}} lead\n{said.strip().lstrip('> ')}\n:::"))
-        elif number == 2 and module:
+        elif number == 2 and lesson.minutes:
             cells.append(new_markdown_cell(head(lesson, module, cell.source, notebook.metadata.run)))
         else:
             cells.append(new_markdown_cell(linked(cell.source)))
