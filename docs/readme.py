@@ -1,10 +1,13 @@
-"""Make README.md by running nbs/index.ipynb; with `--check`, fail where the two differ.
+"""Make README.md by running nbs/index.ipynb, and the pictures that it shows; with `--check`, fail where they differ.
 
     python docs/readme.py [--check]
 """
 import difflib
 import re
 import sys
+from base64 import b64decode
+from html import unescape
+from pathlib import Path
 
 import nbformat
 from nbconvert import MarkdownExporter
@@ -41,6 +44,17 @@ def shown(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
+def picture(cell: nbformat.NotebookNode, name: str) -> tuple[Path, str]:
+    "The file of a cell's picture, and the drawing; the cell then shows the file, because GitHub shows no picture inside a page."
+    output = next(one for one in cell.outputs if "text/html" in one.get("data", {}))
+    html = output.data["text/html"]
+    source, says = re.search(r'base64,([^"]+)" alt="([^"]*)"', html).groups()
+    path = ROOT / "docs" / "static" / f"{name}.svg"
+    alt = unescape(says).replace("[", "(").replace("]", ")")
+    output.data = {"text/markdown": f"![{alt}]({path.relative_to(ROOT).as_posix()})"}
+    return path, b64decode(source).decode()
+
+
 def linked(text: str) -> str:
     "Links to lessons lead to the notebooks."
     return re.sub(r"\]\((?!https?:|#)([\w./-]+\.ipynb)\)", r"](nbs/\1)", text)
@@ -50,13 +64,18 @@ def main() -> None:
     "Write the README, or compare it."
     config = Config(NbConvertBase={"display_data_priority": ["text/markdown", "text/plain"]})
     exporter = MarkdownExporter(raw_template=TEMPLATE, config=config)
-    text, _ = exporter.from_notebook_node(shown(executed(INDEX)))
-    made = HEAD + linked(text).strip() + "\n"
-    if "--check" not in sys.argv:
-        write_whole(README, made)
-    elif (old := README.read_text(encoding="utf-8")) != made:
-        lines = difflib.unified_diff(old.splitlines(), made.splitlines(), lineterm="", n=1)
-        sys.exit("README.md differs from nbs/index.ipynb: run make readme.\n" + "\n".join(lines))
+    notebook = executed(INDEX)
+    named = [(cell, re.search(r"^#\| picture: (\w+)", cell.source, re.M)) for cell in notebook.cells]
+    files = dict(picture(cell, found[1]) for cell, found in named if found)
+    text, _ = exporter.from_notebook_node(shown(notebook))
+    files[README] = HEAD + linked(text).strip() + "\n"
+    for path, made in files.items():
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        if "--check" not in sys.argv:
+            write_whole(path, made)
+        elif old != made:
+            lines = difflib.unified_diff(old.splitlines(), made.splitlines(), lineterm="", n=1)
+            sys.exit(f"{path.name} differs from nbs/index.ipynb: run make readme.\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":

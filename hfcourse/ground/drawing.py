@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WIDTH', 'INK', 'LINE', 'PAPER', 'FILLS', 'COLOURS', 'MAP', 'Picture', 'Sheet', 'flow', 'grid', 'key', 'matrices',
-           'fan', 'folder', 'panels', 'pile', 'course_map']
+           'fan', 'folder', 'panels', 'pile', 'course_map', 'journey']
 
 # %% ../../nbs/ground/drawing.ipynb #ba043e32
 from base64 import b64encode
@@ -188,7 +188,7 @@ def key(
         sheet.word(x + 22, y + 13, meaning, size=13, anchor="start")
         x += wide
 
-# %% ../../nbs/ground/drawing.ipynb #86fe0b63
+# %% ../../nbs/ground/drawing.ipynb #f636b5fd
 def matrices(
     tables: Mapping[str, Sequence[Sequence[float]]],  # a title, and rows of numbers from -1 to 1
     says: str,                     # the alternative text
@@ -220,14 +220,17 @@ def matrices(
     return sheet.picture(says, caption)
 
 
-def _square(sheet: Sheet, x: float, y: float, wide: float, high: float, number: float) -> None:
-    "One square, with its number where there is room."
+def _square(
+    sheet: Sheet, x: float, y: float, wide: float, high: float, number: float, written: str | None = None,
+) -> None:
+    "One square, with its number where there is room, or with what is to be written."
     colours = dict(part.split(":") for part in shade(number).split(";"))
     edge = f' stroke="{LINE}" stroke-width=".5"' if wide > 8 else ""
     sheet.parts.append(f'<rect x="{x:.4g}" y="{y:.4g}" width="{wide:.3g}" height="{high:.3g}" fill="{colours["background"]}"{edge}/>')
     sheet.height = max(sheet.height, y + high)
     if wide >= 15:
-        text = f"{number:.0f}" if number == int(number) else f"{number:.2f}".replace("0.", ".")
+        number_text = f"{number:.0f}" if number == int(number) else f"{number:.2f}".replace("0.", ".")
+        text = number_text if written is None else written
         sheet.word(x + wide / 2, y + high * .66, text, size=min(wide * .42, 12), colour=colours["color"])
 
 # %% ../../nbs/ground/drawing.ipynb #7a805064
@@ -371,3 +374,44 @@ def course_map(
     here = f", and this one, {lit:02} {numbers[lit]}, is lit" if lit is not None else ""
     listed = "; ".join(f"{part}: {', '.join(name for _, name in row)}" for part, row in MAP)
     return sheet.picture(f"The map of the course. {listed}{here}.")
+
+# %% ../../nbs/ground/drawing.ipynb #02bc0481
+def journey(
+    text: str,                            # what goes in
+    tokens: Sequence[str],                # its tokens
+    ids: Sequence[int],                   # their ids
+    looked: Sequence[Sequence[float]],    # for each layer, what the answering token took from each token
+    answers: Mapping[str, float],         # the share of each label
+    says: str,                            # the alternative text
+    *,
+    caption: str = "",                    # a line below
+) -> Picture:  # from the text at the top to the answer at the bottom
+    "One text on its way through a model."
+    sheet = Sheet()
+    left, wide = 74, (WIDTH - 82) / len(tokens)
+    sheet.word(10, 28, "text", size=13, anchor="start")
+    sheet.box(left, 8, WIDTH - 82, 30, "text")
+    sheet.word(left + (WIDTH - 82) / 2, 28, text, room=WIDTH - 96)
+    named: list[tuple[int, str, Sequence[Any], str]] = [(56, "tokens", tokens, "plain"), (104, "ids", ids, "second")]
+    for top, name, row, fill in named:
+        sheet.line([(left + (WIDTH - 82) / 2, top - 17), (left + (WIDTH - 82) / 2, top - 3)], arrow=True)
+        sheet.word(10, top + 20, name, size=13, anchor="start")
+        for place, value in enumerate(row):
+            sheet.box(left + place * wide, top, wide - 2, 30, fill, round=3)
+            sheet.word(left + place * wide + wide / 2 - 1, top + 20, value, size=12, mono=True, room=wide - 5)
+    sheet.line([(left + (WIDTH - 82) / 2, 135), (left + (WIDTH - 82) / 2, 149)], arrow=True)
+    most = max(share for row in looked for share in row) or 1.0
+    for layer, shares in enumerate(looked):
+        top = 152 + layer * 18
+        sheet.word(10, top + 13, f"layer {layer + 1}", size=12, anchor="start")
+        for place, share in enumerate(shares):
+            _square(sheet, left + place * wide, top, wide - 2, 17, share / most, written="")
+    end = 152 + len(looked) * 18
+    sheet.line([(left + (WIDTH - 82) / 2, end + 2), (left + (WIDTH - 82) / 2, end + 18)], arrow=True)
+    best = max(answers, key=lambda name: answers[name])
+    for place, (name, share) in enumerate(answers.items()):
+        top = end + 22 + place * 28
+        sheet.word(left - 6, top + 17, f"{share:.3f}", size=13, anchor="end", bold=name == best)
+        sheet.box(left, top, max((WIDTH - 82) * share, 2), 24, "lit" if name == best else "empty", round=3)
+        sheet.word(left + 8, top + 17, name, size=13, anchor="start", bold=name == best)
+    return sheet.picture(says, caption)
