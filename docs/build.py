@@ -80,9 +80,10 @@ def sources() -> None:
         "modules": table(["module", "what it is for", "lesson"], [
             [f"[hfcourse.{name}]({name}.md)", summary(name), f"[{lesson.name[:2]}](../{lesson.name}.ipynb)"]
             for name, lesson in taught.items()]),
-        "doors": table(["module", "what it is for"], [[f"[hfcourse.{name}]({name}.md)", summary(name)] for name in doors]),
+        "doors": table(["module", "what it is for"], [[f"[hfcourse.{name}]({name}.md)", summary(name)] for name in doors])
+        + listing("What you import", *taught, *doors),
         "ground": table(["module", "what it is for"], [[f"[hfcourse.{name}]({name}.md)", summary(name)] for name in ground])
-        + listing("", *taught, *doors, *ground),
+        + listing("The ground", *ground),
         "times": table(["lesson", "minutes to read", f"seconds to run on {cores()} CPU cores"], [
             [f"[{one.name[:2]}, {one.title}]({one.name}.ipynb)", one.minutes, f"{done[one.name].metadata.run.seconds:.0f}"]
             for one in lessons]),

@@ -11,7 +11,8 @@ import transformers
 from datasets import Dataset
 from near import same, small
 
-from hfcourse import assets, evaluation, padding, pairs, pipeline, training
+from hfcourse import assets, evaluation, padding, pipeline, training
+from hfcourse.ground import paired
 from hfcourse.ground.small import ARCHITECTURES, small_model
 
 TEXTS = ["What a wonderful film!", "I hate this so much!", "", "so so", "It was long, and in the end nothing came of it, which is a pity.",
@@ -55,8 +56,8 @@ def test_vectors_of_texts_are_those_of_the_texts_alone(architecture, side):
     tokenizer.padding_side = side
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     texts = [text for text in TEXTS if text and text != "👍"]
-    together = pairs._vectors(model, tokenizer, texts)
-    alone = torch.cat([pairs._vectors(model, tokenizer, [text]) for text in texts])
+    together = paired._vectors(model, tokenizer, texts)
+    alone = torch.cat([paired._vectors(model, tokenizer, [text]) for text in texts])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
 
 

@@ -21,6 +21,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from hfcourse import collation
 from hfcourse.collation import STRATEGIES, Speed, collate, compare_padding, padding_cost, token_batches
+from hfcourse.ground import batching
 from hfcourse.ground.small import ARCHITECTURES, small_tokenizer
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=200)
@@ -63,7 +64,7 @@ def test_grouped_batches_are_the_librarys(lengths, size, seed):
     "Of the same shuffle, the same rows in the same order."
     order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed)).numpy()
     theirs = get_length_grouped_indices(lengths, size, generator=torch.Generator().manual_seed(seed))
-    assert np.concatenate(collation._grouped(np.array(lengths), order, size)).tolist() == theirs
+    assert np.concatenate(batching._grouped(np.array(lengths), order, size)).tolist() == theirs
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from near import small
 
-from hfcourse import pairs
+from hfcourse.ground import paired
 from hfcourse.ground.small import ARCHITECTURES, small_model
 from hfcourse.pairs import GLUE, cosine_baseline, encode_pair, overlap_baseline
 
@@ -70,16 +70,16 @@ def test_the_row_is_taken_by_its_model(architecture):
 @given(first=SENTENCE, second=SENTENCE)
 def test_overlap_is_a_share(first, second):
     "From 0 to 1, the same both ways, 1 for the same words in any order and case."
-    [score] = pairs._overlap([first], [second])
-    assert 0 <= score <= 1 and [score] == pairs._overlap([second], [first])
-    assert pairs._overlap([first], [" ".join(reversed(first.upper().split()))]) == [1]
+    [score] = paired._overlap([first], [second])
+    assert 0 <= score <= 1 and [score] == paired._overlap([second], [first])
+    assert paired._overlap([first], [" ".join(reversed(first.upper().split()))]) == [1]
 
 
 @given(rows=st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abc")), min_size=1, max_size=12))
 def test_no_threshold_decides_more(rows):
     "The one that is learnt, against every other with every two labels."
     scores, labels = [float(score) for score, _ in rows], [label for _, label in rows]
-    threshold, low, high = pairs._learn(scores, labels)
+    threshold, low, high = paired._learn(scores, labels)
     def rights(cut, below, above):
         return sum(label == (above if score > cut else below) for score, label in rows)
     best = max(rights(cut, below, above) for cut in np.arange(-1, 6, .5) for below in "abc" for above in "abc")
@@ -117,7 +117,7 @@ def test_the_columns_of_each_task_are_found(task):
     "Beside others that hold texts too."
     first, second = GLUE[task].columns
     data = {"idx": [0], "note": ["x"], second: ["a dog"], first: ["a cat"], "label": [0], "kind": ["y"]}
-    assert pairs._pair_columns(Dataset.from_dict(data), None, "label") == (first, second)
+    assert paired._pair_columns(Dataset.from_dict(data), None, "label") == (first, second)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

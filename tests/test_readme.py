@@ -69,13 +69,13 @@ def on_the_pairs(monkeypatch):
 @pytest.fixture
 def of_lesson_10(on_the_pairs):
     "What lesson 10 makes its model of."
-    marks = ("_all_ = ", "import copy", "encoded = data.map", "tuned = fine_tune(")
+    marks = ("_all_ = ", "import copy", "this project's own", "encoded = data.map", "tuned = fine_tune(")
     return facts_of(cells(LESSON_10, *marks), fine_tune=ask)[1]
 
 
 def test_script_and_lessons_make_the_same_model(of_lesson_10, monkeypatch):
     "The same data in the same order, starting weights, settings, precision; and lesson 11 asks for it by the name of lesson 10."
-    marks = ("_all_ = ", "import tempfile", "data = dataset(TASK)", "def fresh_model", "tuned = kept_model(")
+    marks = ("_all_ = ", "import tempfile", "this project's own", "data = dataset(TASK)", "def fresh_model", "tuned = kept_model(")
     name, of_lesson_11 = facts_of(cells(LESSON_11, *marks), kept_model=ask)
     assert of_lesson_11 == of_lesson_10
     keeping, = cells(LESSON_10, "keep_model(f")
