@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['pad_batch', 'MaskEffect', 'mask_effect', 'Truncated', 'truncate_batch', 'Windows', 'windows', 'combine']
 
-# %% ../nbs/03_padding.ipynb #1de0713b
-from .ground.filling import MaskEffect, Truncated, Windows  # noqa: F401
+# %% ../nbs/03_padding.ipynb #3972f867
+from .ground.filling import MaskEffect, Truncated, Windows
 from .ground.filling import combine, mask_effect, pad_batch
 from .ground.filling import truncate_batch, windows
 

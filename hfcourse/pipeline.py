@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['activation', 'decode', 'encode', 'forward', 'length_batches', 'predict', 'trace', 'Trace']
 
-# %% ../nbs/01_pipeline.ipynb #2586dcbf
+# %% ../nbs/01_pipeline.ipynb #daaaa137
 from .ground.lengths import length_batches
-from .ground.stages import activation, decode, encode  # noqa: F401
+from .ground.stages import activation, decode, encode
 from .ground.stages import forward, predict, trace
-from .ground.trace import Trace  # noqa: F401
+from .ground.trace import Trace
 
 _all_ = ["activation", "decode", "encode", "forward", "length_batches", "predict",
          "trace", "Trace"]

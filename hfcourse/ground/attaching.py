@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 import transformers
 from .checks import check_text, whole
-from .. import assets
+from . import machine
 from ..display import Table
 from .loading import load_config, load_with_info, name_of
 
@@ -182,4 +182,4 @@ def attach(
         raise ValueError(f"the library has no {name} for {config.model_type}: give one of {known}.")
     _settle(config, name, labels)
     model, info = load_with_info(checkpoint, _auto(name), config=config)
-    return model.to(assets.device()), _report(model, name_of(checkpoint, model), info)
+    return model.to(machine.device()), _report(model, name_of(checkpoint, model), info)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WIDTH', 'INK', 'LINE', 'PAPER', 'FILLS', 'COLOURS', 'MAP', 'Picture', 'Sheet', 'flow', 'grid', 'key', 'matrices',
-           'fan', 'folder', 'panels', 'pile', 'course_map', 'journey']
+           'fan', 'disk', 'panels', 'pile', 'course_map', 'journey']
 
 # %% ../../nbs/ground/drawing.ipynb #ba043e32
 from base64 import b64encode
@@ -15,7 +15,7 @@ from typing import Any
 
 from ..display import shade, show_value
 
-# %% ../../nbs/ground/drawing.ipynb #a694019a
+# %% ../../nbs/ground/drawing.ipynb #3769419f
 WIDTH = 440  # a phone of 390 pixels shows this at four fifths of its size, where 14 is still read
 INK, LINE, PAPER = "#1b1f24", "#6e7781", "#ffffff"
 #: What a part of a drawing is: its background. Text on each is `INK`, with a contrast over 7 to 1.
@@ -25,7 +25,8 @@ FILLS = {"plain": "#ffffff", "text": "#d6e9f8", "added": "#fbe3cf", "empty": "#e
 
 @dataclass(frozen=True)
 class Picture:
-    "A drawing that shows itself in a notebook; at a prompt it says what there is to see."
+    "A drawing that shows itself in a notebook; at a prompt it says what there is to "
+    "see."
     svg: str            # the drawing
     says: str           # the alternative text: what a reader sees in it
     caption: str = ""   # a line below
@@ -257,8 +258,8 @@ def fan(
         sheet.word(WIDTH - 10 - wide / 2, top + 34, detail, size=12, room=wide - 10)
     return sheet.picture(says, caption)
 
-# %% ../../nbs/ground/drawing.ipynb #6456edf2
-def folder(
+# %% ../../nbs/ground/drawing.ipynb #2ee4aded
+def disk(
     name: str,                                  # of the folder
     files: Sequence[tuple[str, str, str]],      # for each its name, its size, and what it is for
     says: str,                                  # the alternative text

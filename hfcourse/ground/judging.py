@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 import numpy as np
-from ..assets import metric
+from .store.data import metric
 from . import checks
 from .checks import as_labels, as_numbers, as_texts
 from .problems import nameless

@@ -12,9 +12,6 @@ from typing import Any
 import torch
 import transformers
 from . import inputs
-from .curves import Curves
-from .tune import FineTuned, fine_tune
-from .words import WORDS
 
 _all_ = ["Curves", "FineTuned", "fine_tune", "WORDS"]
 
