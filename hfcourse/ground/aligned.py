@@ -8,13 +8,16 @@ __all__ = ['tokenize_and_align_labels']
 # %% ../../nbs/ground/aligned.ipynb #682c9641
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets import ClassLabel, Dataset, DatasetDict, List, Value
 
 from . import checks
 from .problems import feature_names
 from .tables import columns_named, listed, split_called, splits_by_name
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../nbs/ground/aligned.ipynb #6ad5ca8c
 _WORDS = ("tokens", "words")
@@ -53,7 +56,7 @@ def _tag_names(splits: Mapping[Any, Dataset], tags: str) -> list[str] | None:
 
 def tokenize_and_align_labels(
     ds: Any,         # a Dataset, a DatasetDict, or a dictionary of lists: words, and a label for each word
-    tokenizer: Any,  # any fast tokenizer of the library
+    tokenizer: "PreTrainedTokenizerBase",  # any fast tokenizer of the library
     *,
     words: str | None = None,   # the column of lists of words; `tokens` or `words` if None
     labels: str | None = None,  # the column of lists of labels, numbers or names; `ner_tags`, `pos_tags`, `tags` or `labels` if None
@@ -95,7 +98,7 @@ def _check_rows(rows: Dataset, where: str, words: str, labels: str) -> None:
 
 
 def _encoded(
-    tokenizer: Any, words: str, labels: str, names: list[str] | None, max_length: int | None,
+    tokenizer: "PreTrainedTokenizerBase", words: str, labels: str, names: list[str] | None, max_length: int | None,
     batch: Mapping[str, list[Any]],
 ) -> dict[str, list[Any]]:
     "Ids and labels of a batch of rows."

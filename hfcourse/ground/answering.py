@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import zip_longest
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 from weakref import WeakKeyDictionary
 
 import torch
@@ -25,6 +25,9 @@ from .forward import calm, longest_input, task_of, told
 from .lengths import length_batches, one_size
 from .loading import load
 from .tables import text_columns
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../nbs/ground/answering.ipynb #3e394353
 #: A text, or a dictionary with `text` and perhaps `text_pair`, as the pipeline takes it.
@@ -278,7 +281,7 @@ def _check_ids(rows: list[dict[str, Any]], window: list[tuple[str, str]], model:
 
 
 def _encoded(
-    tokenizer: Any, window: list[tuple[str, str]], options: dict[str, Any],
+    tokenizer: "PreTrainedTokenizerBase", window: list[tuple[str, str]], options: dict[str, Any],
 ) -> list[dict[str, Any]]:
     "Each text's own inputs. An empty second text is none: texts with and without one go apart."
     rows: list[dict[str, Any]] = [{}] * len(window)

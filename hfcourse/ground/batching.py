@@ -9,7 +9,7 @@ __all__ = ['STRATEGIES', 'collate', 'Speed', 'PaddingCost', 'padding_cost', 'Pad
 # %% ../../nbs/ground/batching.ipynb #07eb642a
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
@@ -18,10 +18,13 @@ from . import checks
 from .lengths import budgeted, cut_into
 from .tokenised import columns_of, lengths_of, stacked, whole_numbers
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 # %% ../../nbs/ground/batching.ipynb #e8a3d36e
 def collate(
     features: Sequence[Mapping[str, Any]],  # tokenised rows: `input_ids` and more
-    tokenizer: Any,  # any tokenizer of the library, for its pad token and padding side
+    tokenizer: "PreTrainedTokenizerBase",  # any tokenizer of the library, for its pad token and padding side
     *,
     pad_to_multiple_of: int | None = None,  # round the length up to a multiple of this
 ) -> dict[str, torch.Tensor]:  # ids and masks: (rows, length); `labels`: (rows, ...)

@@ -9,7 +9,7 @@ __all__ = ['Choices', 'choose', 'tokenize', 'MapTimes', 'time_map']
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 from datasets import ClassLabel, Dataset, DatasetDict, Value
 from ..display import Chart, Table
@@ -20,6 +20,9 @@ from .problems import check_splits, feature_names, name_advice
 from hfcourse.ground.tables import (
     check_table, columns_named, is_text, listed, split_called, splits_by_name,
     text_columns)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../nbs/ground/choosing.ipynb #0465e15f
 _LABELS = ("label", "labels")
@@ -110,7 +113,7 @@ def _advice(
 
 def choose(
     ds: Any,         # a Dataset, a DatasetDict, or a dictionary of lists
-    tokenizer: Any,  # any tokenizer of the library
+    tokenizer: "PreTrainedTokenizerBase",  # any tokenizer of the library
     *,
     columns: str | Sequence[str] | None = None,  # the columns of texts; found if None
     max_length: int | None = None,  # the most ids in a row; the tokenizer's own if None
@@ -138,7 +141,7 @@ def choose(
 # %% ../../nbs/ground/choosing.ipynb #c942db08
 def tokenize(
     ds: Any,         # a Dataset, a DatasetDict, or a dictionary of lists
-    tokenizer: Any,  # any tokenizer of the library
+    tokenizer: "PreTrainedTokenizerBase",  # any tokenizer of the library
     *,
     columns: str | Sequence[str] | None = None,  # the columns of texts; found if None
     max_length: int | None = None,  # the most ids in a row; the tokenizer's own if None
@@ -223,7 +226,7 @@ def _in_python(tokenizer: Any, sample: Sequence[list[str]]) -> Any:
 
 
 def _ways(
-    tokenizer: Any, num_proc: int, sample: Sequence[list[str]],
+    tokenizer: "PreTrainedTokenizerBase", num_proc: int, sample: Sequence[list[str]],
 ) -> dict[str, tuple[Any, int]]:
     "For each way its tokenizer, and how many processes."
     ways = {"one process": (tokenizer, 1)}
@@ -237,7 +240,7 @@ def _ways(
 
 def time_map(
     ds: Any,         # a Dataset, a DatasetDict (its first split), a dictionary of lists
-    tokenizer: Any,  # any tokenizer of the library
+    tokenizer: "PreTrainedTokenizerBase",  # any tokenizer of the library
     *,
     columns: str | Sequence[str] | None = None,  # the columns of texts; found if None
     max_length: int | None = None,  # the most ids in a row; the tokenizer's own if None

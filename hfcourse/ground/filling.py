@@ -9,13 +9,16 @@ __all__ = ['pad_batch', 'MaskEffect', 'mask_effect', 'Truncated', 'truncate_batc
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import checks
 from .checks import check_text, check_texts
 from .forward import check_padding, longest_input
 from ..display import Table
 from .loading import load
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../nbs/ground/filling.ipynb #ce408e12
 def _as_rows(input_ids: Any) -> list[list[int]]:
@@ -139,7 +142,7 @@ class MaskEffect:
 
 def mask_effect(
     model: Any,                 # a model in evaluation mode, or the name of a checkpoint
-    tokenizer: Any = None,      # its tokenizer; left out when `model` is a name
+    tokenizer: "PreTrainedTokenizerBase | None" = None,  # its tokenizer; left out when `model` is a name
     texts: Iterable[str] = (),  # one text a row; the longest sets the length
     *,
     padding_side: str | None = None,  # "right" or "left"; the tokenizer's own if None
@@ -200,7 +203,7 @@ class Truncated:
 
 
 def truncate_batch(
-    tokenizer: Any,        # any tokenizer of the library; its `truncation_side` says which end is cut
+    tokenizer: "PreTrainedTokenizerBase",        # any tokenizer of the library; its `truncation_side` says which end is cut
     texts: Iterable[str],  # one text a row
     *,
     max_length: int,       # the most ids that a row may have, special tokens included
@@ -220,7 +223,7 @@ def truncate_batch(
         kept, gone = (own[split:], own[:split]) if left else (own[:split], own[split:])
         rows.append(before + kept + after)
         lost.append(gone)
-    texts_lost = [tokenizer.decode(gone) for gone in lost]
+    texts_lost = [str(tokenizer.decode(gone)) for gone in lost]
     return Truncated(rows, list(map(len, lost)), texts_lost)
 
 # %% ../../nbs/ground/filling.ipynb #b4fd482f
@@ -241,7 +244,7 @@ class Windows:
 
 
 def windows(
-    tokenizer: Any,  # any of the library; truncating on the left begins at the end
+    tokenizer: "PreTrainedTokenizerBase",  # any of the library; truncating on the left begins at the end
     text: str,       # one text of any length
     *,
     max_length: int,  # the most ids in a window, special tokens included
@@ -261,7 +264,7 @@ def windows(
         spans = [(len(own) - end, len(own) - start) for start, end in spans]
     rows = [own[start:end] for start, end in spans]
     with_special = [before + row + after for row in rows]
-    return Windows(with_special, spans, [tokenizer.decode(row) for row in rows])
+    return Windows(with_special, spans, [str(tokenizer.decode(row)) for row in rows])
 
 # %% ../../nbs/ground/filling.ipynb #40f968c5
 def combine(

@@ -10,15 +10,18 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets import Dataset
 
 from .machine import quiet, run_apart
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 # %% ../../nbs/ground/mapped.ipynb #d27a91f5
 def _encoder(
-    tokenizer: Any, texts: Sequence[str], max_length: int | None,
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], max_length: int | None,
 ) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     "The function that `map` calls with one row or with many."
     def encode(rows: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,7 +33,7 @@ def _encoder(
 # %% ../../nbs/ground/mapped.ipynb #e1f64a08
 def map_texts(
     rows: Dataset,           # one split, its texts checked
-    tokenizer: Any,          # any tokenizer of the library
+    tokenizer: "PreTrainedTokenizerBase",          # any tokenizer of the library
     texts: Sequence[str],    # the one or two columns of texts
     *,
     max_length: int | None,  # the most ids in a row; nothing is cut if None
@@ -58,7 +61,7 @@ def _map_here(
 # %% ../../nbs/ground/mapped.ipynb #f8270e6d
 def seconds_to_map(
     rows: Dataset,           # columns of texts only
-    tokenizer: Any,          # any tokenizer of the library
+    tokenizer: "PreTrainedTokenizerBase",          # any tokenizer of the library
     texts: Sequence[str],    # the one or two columns of texts
     *,
     max_length: int | None,  # the most ids in a row; nothing is cut if None

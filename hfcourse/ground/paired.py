@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
@@ -24,6 +24,9 @@ from .loading import load
 from .store.tasks import GLUE, Task  # noqa: F401 - handed on
 from .tables import (
     check_table, columns_named, listed, one_split, text_columns)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../nbs/ground/paired.ipynb #8e4a7750
 #: Which text is cut: the longer, the first or the second, in the library's words.
@@ -78,7 +81,7 @@ class EncodedPair:
 
 
 def encode_pair(
-    tokenizer: Any,  # any fast tokenizer; its `truncation_side` says which end is cut
+    tokenizer: "PreTrainedTokenizerBase",  # any fast tokenizer; its `truncation_side` says which end is cut
     first: str,      # the first text
     second: str,     # the second text; an empty one is a text too
     *,
@@ -109,7 +112,7 @@ def encode_pair(
     columns = {name: [rows[0][i] for i in stay] for name, rows in both.items()}
     ids = columns["input_ids"]
     return EncodedPair(
-        tokenizer.convert_ids_to_tokens(ids), ids, columns.get("token_type_ids"),
+        list(tokenizer.convert_ids_to_tokens(ids)), ids, columns.get("token_type_ids"),
         [texts[i] for i in stay], (sizes[0] - kept[0], sizes[1] - kept[1]))
 
 # %% ../../nbs/ground/paired.ipynb #b340661b

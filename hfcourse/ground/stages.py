@@ -21,6 +21,7 @@ from .loading import load, name_of, reading
 from .trace import Trace
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
     from typing_extensions import Unpack
 
 # %% ../../nbs/ground/stages.ipynb #0669fc63
@@ -143,7 +144,7 @@ def trace(
 
 
 def _stages(
-    tokenizer: Any, text: str, text_pair: str | None,
+    tokenizer: "PreTrainedTokenizerBase", text: str, text_pair: str | None,
 ) -> tuple[Any, dict[str, Any]]:
     "What the model takes for a text, and what the tokenizer says of each token."
     texts = [check_text(text)]

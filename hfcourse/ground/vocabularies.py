@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import checks
 from .checks import check_text, check_texts
 from ..display import Table, strip
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../nbs/ground/vocabularies.ipynb #714f7cd1
 def _some_texts(texts: Any) -> list[str]:
@@ -202,7 +205,7 @@ class Steps:
 
 # %% ../../nbs/ground/vocabularies.ipynb #2df4c986
 def _kept(
-    tokenizer: Any, text: str, inner: Mapping[str, Any],
+    tokenizer: "PreTrainedTokenizerBase", text: str, inner: Mapping[str, Any],
 ) -> dict[int, tuple[int, int, str]]:
     "For each character of a token that stands in the text itself: where it starts and ends, and the token."
     same = getattr(tokenizer.backend_tokenizer.normalizer, "normalize_str", str)
@@ -241,7 +244,7 @@ def _name(part: Any) -> str:
 
 
 def steps(
-    tokenizer: Any,   # any tokenizer of the library
+    tokenizer: "PreTrainedTokenizerBase",   # any tokenizer of the library
     text: str,        # one text, of any length
 ) -> Steps:  # shows itself: a row for each step
     "Follow a text through normalise, pre-tokenise, model and post-process."

@@ -12,7 +12,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from ..forward import calm, label_names, longest_input
 from ..loading import classifier, in_full
 from . import figures, words
 from .batches import GroupedBatches
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../../nbs/ground/tuning/inputs.ipynb #61d57b17
 _LIMITS = {  # the least, what is just too much, and whether it is a whole number
@@ -51,7 +54,7 @@ def check_settings(
 
 # %% ../../../nbs/ground/tuning/inputs.ipynb #fd35f17c
 def collator(
-    tokenizer: Any,  # fills rows to one length
+    tokenizer: "PreTrainedTokenizerBase",  # fills rows to one length
     problem: str,    # one of `problems.PROBLEMS`
 ) -> Any:  # makes a batch of rows
     "What makes batches: labels of tokens are filled up, too, with -100."
@@ -121,7 +124,7 @@ _FRACTIONS = {"regression": Value("float32"), "multi_label_classification": List
 def fitting(
     splits: Mapping[str, Any],  # as `tokenised.splits_of` gives them
     model: Any,                 # the classifier
-    tokenizer: Any,             # its tokenizer
+    tokenizer: "PreTrainedTokenizerBase",             # its tokenizer
     *,
     problem: str = "single_label_classification",  # one of `problems.PROBLEMS`
 ) -> dict[str, Any]:  # the splits, with the columns that the model takes
@@ -284,7 +287,7 @@ def _rows_hash(splits: Mapping[str, Any], batches: Any) -> str:
 
 def prepare(
     model: Any,      # a checkpoint's name or folder, or a classifier
-    tokenizer: Any,  # its tokenizer
+    tokenizer: "PreTrainedTokenizerBase",  # its tokenizer
     data: Any,       # `train`, `validation` and perhaps `test`
     *,
     settings: Mapping[str, Any],         # numbers that `check_settings` has passed

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_model
@@ -26,6 +26,9 @@ from . import inputs, runs
 from . import trainer as parts
 from .curves import Curves
 from .tune import MADE, FineTuned, fine_tune, prepared, write_tuned
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../../nbs/ground/tuning/kept.ipynb #ad7e53f9
 _LIBRARIES = ("torch", "transformers", "accelerate", "safetensors")
@@ -102,7 +105,7 @@ def keep_model(
 def kept_model(
     name: str,       # what the model is called
     model: Any,      # what it begins as, and the rest of what `fine_tune` takes
-    tokenizer: Any,  # its tokenizer
+    tokenizer: "PreTrainedTokenizerBase",  # its tokenizer
     data: Any,       # its rows
     **settings: Any,  # of `fine_tune`
 ) -> FineTuned:  # its scores are those of its training

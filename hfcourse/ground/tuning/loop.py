@@ -40,7 +40,7 @@ def _backward(model: Any, batches: list[Any]) -> float:
 
 
 def train_loop(
-    model: Any,     # a classifier of the library, trained in place
+    model: "transformers.PreTrainedModel",  # a classifier of the library, trained in place
     collate: Any,   # makes a batch of a list of rows: `DataCollatorWithPadding(tokenizer)`
     rows: Any,      # ids and labels: a `Dataset`, a dictionary of columns, or a list of rows
     *,

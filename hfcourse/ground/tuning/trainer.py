@@ -10,12 +10,15 @@ import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback
 from .runs import best_of, checkpoints_of, is_whole, keep_only, newest, seal
 from ..store.errors import why
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # %% ../../../nbs/ground/tuning/trainer.ipynb #61d57b17
 _LOADING = ("num_workers", "pin_memory", "persistent_workers", "multiprocessing_context",
@@ -117,7 +120,7 @@ class _Keeper(TrainerCallback):
 # %% ../../../nbs/ground/tuning/trainer.ipynb #07d384d9
 def trainer(
     ready: Any,      # a `Prepared`; the folder of its arguments is that of the run
-    tokenizer: Any,  # pads the batches
+    tokenizer: "PreTrainedTokenizerBase",  # pads the batches
     **watching: Any,  # for the callback: best, patience, save_steps, show
 ) -> tuple[BatchTrainer, Any]:
     "A `Trainer` of these parts that prints nothing, and the callback that watches it."

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
@@ -30,6 +30,9 @@ from ..store.errors import AssetError, why
 from . import inputs, runs
 from . import trainer as parts
 from .curves import Curves
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # %% ../../../nbs/ground/tuning/tune.ipynb #844d2fe0
 @dataclass(frozen=True, repr=False)
@@ -164,8 +167,8 @@ def _run(folder: Any, facts: dict[str, Any], resume: bool, stack: ExitStack) -> 
 
 # %% ../../../nbs/ground/tuning/tune.ipynb #d9c34d52
 def fine_tune(
-    model: Any,      # a checkpoint's name or folder, or a classifier of the library, trained in place
-    tokenizer: Any,  # the tokenizer that made the ids; it pads the batches
+    model: "PreTrainedModel | str",  # a checkpoint's name or folder, or a classifier of the library, trained in place
+    tokenizer: "PreTrainedTokenizerBase",  # the tokenizer that made the ids; it pads the batches
     data: Any,       # `train`, `validation` and perhaps `test`: ids and labels
     *,
     epochs: int = 3,                # passes over the training rows
@@ -220,7 +223,7 @@ _NUMBERS = ("epochs", "learning_rate", "batch_size", "accumulate", "warmup", "we
 
 def prepared(
     model: Any,      # as `fine_tune` takes them, these three and the settings
-    tokenizer: Any,  # its tokenizer
+    tokenizer: "PreTrainedTokenizerBase",  # its tokenizer
     data: Any,       # its splits
     **settings: Any,  # what is not given is as `fine_tune` has it
 ) -> inputs.Prepared:
