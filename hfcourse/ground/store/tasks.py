@@ -30,7 +30,8 @@ class Task:
 _SENTENCES = ("sentence1", "sentence2")
 _NLI = ("entailment", "neutral", "contradiction")
 
-#: GLUE's ten tasks by name, each a `Task`: the columns of its texts, its labels, its metrics.
+#: GLUE's nine tasks and its diagnostic set `ax`, by the names of their ten configurations on the Hub, each a `Task`:
+#: the columns of its texts, its labels, its metrics.
 GLUE = {
     "cola": Task(("sentence",), ("unacceptable", "acceptable"), ("matthews_correlation",)),
     "sst2": Task(("sentence",), ("negative", "positive"), ("accuracy",)),
@@ -45,7 +46,7 @@ GLUE = {
 }
 
 # %% ../../../nbs/ground/store/tasks.ipynb #8b681803
-#: The tasks that have figures: the shipped pairs, which are scored as MRPC is, GLUE's ten, and
+#: The tasks that have figures: the shipped pairs, which are scored as MRPC is, GLUE's, and
 #: the two validation sets of MNLI by their own names.
 TASKS = {
     "pairs": GLUE["mrpc"], **GLUE,
