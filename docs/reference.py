@@ -68,9 +68,10 @@ def reference(module: str, lesson: course.Lesson | None) -> str:
              "```{eval-rst}", f".. py:module:: hfcourse.{module}", ""]
     for name in loaded.__all__:
         value = getattr(loaded, name)
-        home = described_in(loaded, name)
+        home = home_of(loaded, name)
+        home = described_in(loaded, name) if home.startswith("hfcourse.") else home  # an object of another project stays there
         if home != loaded.__name__:
-            lines.append(f":py:obj:`{name} <{home}.{name}>` is described in :py:mod:`{home}`, where you import it from.\n")
+            lines.append(f":py:obj:`{name} <{home}.{name}>` is described in :py:mod:`{home}`.\n")
             continue
         kind = "class" if isinstance(value, type) else "function" if callable(value) else "data"
         lines += [f".. auto{kind}:: hfcourse.{module}.{name}", *(["   :members:"] if kind == "class" else []),

@@ -107,6 +107,18 @@ def test_the_script_gives_what_the_readme_states(call, tmp_path, stated):
 
 
 @pytest.mark.slow
+def test_the_librarys_program_runs_as_the_readme_shows_it(call, tmp_path):
+    "Trained from nothing, evaluated, saved: the folder holds what `from_pretrained` takes."
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    program, = re.findall(r"```python\n(from transformers import \(AutoModel.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    done = call("python", "program.py", cwd=tmp_path, env={"HFCOURSE_DATA_PAIRS": ""})
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "test_accuracy" in done.stdout
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {file.name for file in (tmp_path / "judge").iterdir()}
+
+
+@pytest.mark.slow
 def test_lesson_11_trains_where_nothing_is_kept(tmp_path):
     "In an empty cache: every cell runs, the model is trained there, and is kept then."
     found = outputs.executed(lesson(LESSON_11), folder=tmp_path, afresh=True)

@@ -15,9 +15,15 @@ from typing import Any
 
 from ..display import shade, show_value
 
-# %% ../../nbs/ground/drawing.ipynb #3769419f
-WIDTH = 440  # a phone of 390 pixels shows this at four fifths of its size, where 14 is still read
-INK, LINE, PAPER = "#1b1f24", "#6e7781", "#ffffff"
+# %% ../../nbs/ground/drawing.ipynb #71a84705
+#: Pixels across. A phone of 390 pixels shows this at four fifths of its size, where letters of 14 are still read.
+WIDTH = 440
+#: The colour of letters.
+INK = "#1b1f24"
+#: The colour of lines.
+LINE = "#6e7781"
+#: The colour of the card that a drawing stands on.
+PAPER = "#ffffff"
 #: What a part of a drawing is: its background. Text on each is `INK`, with a contrast over 7 to 1.
 FILLS = {"plain": "#ffffff", "text": "#d6e9f8", "added": "#fbe3cf", "empty": "#e7e9ec",
          "second": "#d5efe4", "lit": "#ffd866"}
@@ -279,8 +285,9 @@ def disk(
         sheet.word(50, top + 36, use, anchor="start", size=12, room=WIDTH - 70)
     return sheet.picture(says, caption)
 
-# %% ../../nbs/ground/drawing.ipynb #3cb9259a
-COLOURS = ("#0072b2", "#d55e00", "#009e73")  # Okabe and Ito's: told apart by the colour-blind
+# %% ../../nbs/ground/drawing.ipynb #aba74d01
+#: The colours of lines in charts, Okabe and Ito's: told apart by the colour-blind.
+COLOURS = ("#0072b2", "#d55e00", "#009e73")
 
 
 def panels(

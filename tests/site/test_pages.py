@@ -77,6 +77,26 @@ def test_a_page_says_what_it_shows(name, open_page):
     assert len(lengths) < 3 or 60 <= median(lengths) <= 80, lengths
 
 
+CUT = """() => [...document.querySelectorAll(".cell_input pre")].filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth)
+    .map(one => one.innerText.split("\\n").sort((a, b) => b.length - a.length)[0])"""
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_no_line_of_code_is_cut(name, open_page):
+    "At 1280 pixels, where 88 columns fit, and on a phone, where long lines are broken."
+    for width in (1280, 390):
+        page = open_page(name, width=width)
+        assert page.locator(".cell_input pre:visible").count() > 3
+        assert page.evaluate(CUT) == [], width
+
+
+def test_home_opens_with_a_picture(open_page):
+    "Before any table: a text on its way through the model, and for whom this is."
+    page = open_page("index")
+    kinds = page.evaluate("[...document.querySelectorAll('article img, article table')].map(one => one.tagName)")
+    assert kinds[0] == "IMG" and "you know Python" in page.locator("article").inner_text()[:600]
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_is_light(name, open_page):
     "A first visit takes at most 400 kB, compressed."
