@@ -1,4 +1,5 @@
 """What the site consists of, the browser that looks at it, and which of its pages are looked at each time."""
+import ast
 import os
 import shutil
 
@@ -14,8 +15,15 @@ FILES = sorted(path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rgl
 REFERENCE = [f"reference/{'.'.join(path.parts)}" for path in FILES]
 OTHERS = ["index", "reference/index", "then-and-now", "glossary", "teachers", "releases", "search", "genindex"]
 PAGES = [*OTHERS, *LESSONS, *REFERENCE]
-#: The door `assets` only hands names on, so it has no listing of its own.
-SOURCES = ["_modules/index", *(f"_modules/hfcourse/{path.as_posix()}" for path in FILES if path.stem != "assets")]
+
+
+def defines(path) -> bool:
+    "Whether a module defines something public: what only hands names on, or holds constants, has no listing of its own."
+    tree = ast.parse((PACKAGE / path).with_suffix(".py").read_text(encoding="utf-8"))
+    return any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_" for node in tree.body)
+
+
+SOURCES = ["_modules/index", *(f"_modules/hfcourse/{path.as_posix()}" for path in FILES if defines(path))]
 
 
 def sampled(names: list[str], count: int) -> list:
