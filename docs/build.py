@@ -134,6 +134,23 @@ def icons(out: Path) -> None:
             path.write_text(bare, encoding="utf-8")
 
 
+def backlinks(out: Path) -> None:
+    "Let the links from sources lead to the page that describes a name: Sphinx knows one module for each source, names have their own."
+    known = sorted(modules(), key=len, reverse=True)
+
+    def mended(found: re.Match) -> str:
+        "The link with the module of its page in its anchor."
+        page, anchor = found[2], found[3]
+        name = next((anchor.removeprefix(f"hfcourse.{module}.") for module in known if anchor.startswith(f"hfcourse.{module}.")), "")
+        return f'{found[1]}{page}.html#hfcourse.{page}.{name}"' if name else found[0]
+
+    for path in (out / "_modules").rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        new = re.sub(r'(href="[./]*reference/)([\w.]+)\.html#([\w.]+)"', mended, text)
+        if new != text:
+            path.write_text(new, encoding="utf-8")
+
+
 def main() -> int:
     "Build; the exit code says whether all went well."
     from sphinx.cmd.build import main as sphinx
@@ -154,6 +171,7 @@ def main() -> int:
         for path in out.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     icons(out)
+    backlinks(out)
     if code == 0:
         print(f"The site is in {out}.")
     return code
