@@ -101,7 +101,7 @@ def in_form(notebook: dict, *, minutes: bool = True) -> dict:
 
 def written(notebook: dict) -> str:
     "A notebook as it stands in its file."
-    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def main(words: list[str]) -> int:

@@ -14,10 +14,10 @@ from scipy.stats import bootstrap, pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef, precision_recall_fscore_support
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
-from hfcourse import evaluation
 from hfcourse.assets import metric
 from hfcourse.display import show_value
 from hfcourse.evaluation import Report, bootstrap_interval, metrics_for, report
+from hfcourse.ground import judging
 from hfcourse.ground.small import small_model
 
 TASKS = ["pairs", "ax", "cola", "mnli", "mnli_matched", "mnli_mismatched", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli"]
@@ -120,7 +120,7 @@ def test_no_task(wrong):
 def test_the_metric_is_loaded_once(monkeypatch):
     "However often the trainer calls."
     calls = []
-    monkeypatch.setattr(evaluation, "metric", lambda task: calls.append(task) or load(task))
+    monkeypatch.setattr(judging, "metric", lambda task: calls.append(task) or load(task))
     count = metrics_for("mrpc")
     assert [count(([1, 0], [1, 1]))["accuracy"] for _ in range(3)] == [0.5] * 3 and calls == ["mrpc"]
 

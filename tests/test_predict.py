@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from near import pipe, same, small
 
 from hfcourse import pipeline
+from hfcourse.ground import stages
 from hfcourse.ground.answering import Options
 from hfcourse.pipeline import predict
 
@@ -207,7 +208,7 @@ def test_special_tokens_are_left_out_where_that_is_asked_for(options):
 def test_no_size_of_batch_or_window_changes_the_answers(tokens, window):
     "Every size, and the order of the texts is kept across windows."
     texts = TEXTS * 5
-    with patch.object(pipeline, "_WINDOW", window):
+    with patch.object(stages, "_WINDOW", window):
         answers = ours(judge(), texts, tokens_per_batch=tokens, top_k=None)
         assert same(answers, judge()(texts, top_k=None)) and same(list(ours(judge(), iter(texts), top_k=None)), answers)
 
@@ -243,7 +244,7 @@ def test_a_model_that_is_training_goes_on_training_meanwhile():
 def test_any_texts_in_any_batches_give_the_pipelines_answers(texts, tokens, window, paired):
     "Random texts and pairs, random sizes of batch and window."
     both = [{"text": text, "text_pair": pair} for text, pair in zip(texts, texts[::-1], strict=True)]
-    with patch.object(pipeline, "_WINDOW", window):
+    with patch.object(stages, "_WINDOW", window):
         answers = ours(judge(), texts, text_pairs=texts[::-1] if paired else None, tokens_per_batch=tokens)
     assert same(answers, judge()(both if paired else texts) if texts else [])
 
@@ -252,7 +253,7 @@ def test_a_stream_is_read_one_window_ahead():
     "Nothing is read before the first answer is asked for, and then a window at a time."
     read = []
     stream = (read.append(i) or text for i, text in enumerate(TEXTS))
-    with patch.object(pipeline, "_WINDOW", 3):
+    with patch.object(stages, "_WINDOW", 3):
         answers = ours(judge(), stream)
         assert read == []
         next(answers)

@@ -35,7 +35,7 @@ def one_array_missing(name: str):
         parts = capture(*args)
         object.__setattr__(parts, name, None)
         return parts
-    with patch("hfcourse.pipeline.capture", without):
+    with patch("hfcourse.ground.stages.capture", without):
         yield
 
 
